@@ -1,0 +1,1 @@
+"""What every daemon of Moorage is made of; knows nothing of networks or volumes."""

@@ -1,0 +1,1 @@
+"""A cluster on one machine: hosts are namespaces with real Docker, Open vSwitch and our daemons."""

@@ -1,0 +1,265 @@
+"""The records: what the cluster should be, as frozen values; not how they are stored or made true.
+
+Each class is one table of the schema (`moorage.ovsschema`), each field one column of the same name.  `id` is the row's
+UUID, chosen by whoever makes the record, so that records of one commit may refer to each other.  A field made by `ref`
+refers to a row of that table: the database refuses to delete a row that is referred to.  `UNIQUE` lists the columns
+that no two rows may share: the database refuses the second, whoever races.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, NewType, TypeAlias
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpInterface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+HostId = NewType("HostId", uuid.UUID)
+TenantId = NewType("TenantId", uuid.UUID)
+NetworkId = NewType("NetworkId", uuid.UUID)
+SpaceId = NewType("SpaceId", uuid.UUID)
+SubnetId = NewType("SubnetId", uuid.UUID)
+BlockId = NewType("BlockId", uuid.UUID)
+AddressId = NewType("AddressId", uuid.UUID)
+VrfId = NewType("VrfId", uuid.UUID)
+DockerNetworkId = NewType("DockerNetworkId", uuid.UUID)
+EndpointId = NewType("EndpointId", uuid.UUID)
+
+DEFAULT_TENANT = "default"
+
+
+class Kind(StrEnum):
+    """How the hosts of a network are joined."""
+
+    BRIDGE = "bridge"  # this host only
+    VLAN = "vlan"  # a VLAN of the physical network
+    VXLAN = "vxlan"  # an overlay between hosts
+
+
+class Gateway(StrEnum):
+    """What lies behind a network's gateway address."""
+
+    NAT = "nat"  # the outside, masqueraded as the host
+    ROUTED = "routed"  # the outside, with the container's own address
+    NONE = "none"  # nothing: there is no gateway
+
+
+class Isolation(StrEnum):
+    """Which other networks may reach a network."""
+
+    NETWORK = "network"  # none
+    TENANT = "tenant"  # those of the same tenant
+    OPEN = "open"  # all
+
+
+class Use(StrEnum):
+    """What an address is taken for."""
+
+    GATEWAY = "gateway"
+    AUXILIARY = "auxiliary"  # kept free for a machine of the user's (`--aux-address`)
+    ENDPOINT = "endpoint"
+
+
+def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """A field that refers to a row of `table`."""
+    return dataclasses.field(default=default, metadata={"ref": table})
+
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine with Docker, one Open vSwitch and our daemons."""
+
+    TABLE: ClassVar = "Host"
+    UNIQUE: ClassVar = (("name",),)
+
+    id: HostId
+    name: str
+    vtep: str | None = None  # the address that other hosts' tunnels end at
+    heartbeat: int = 0  # counts up while the host lives; only its change has a meaning
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)  # daemon -> version
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """An owner of networks and volumes."""
+
+    TABLE: ClassVar = "Tenant"
+    UNIQUE: ClassVar = (("name",),)
+
+    id: TenantId
+    name: str
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A segment: endpoints on it reach each other.  `segment` is its VNI or VLAN id; a bridge has one too."""
+
+    TABLE: ClassVar = "Network"
+    UNIQUE: ClassVar = (("tenant", "name"), ("kind", "segment"))
+
+    id: NetworkId
+    name: str
+    tenant: TenantId = ref("Tenant")
+    kind: Kind
+    segment: int  # 1..2^24-1
+    mtu: int  # bytes, of the containers' interfaces
+    internal: bool = False
+    gateway: Gateway = Gateway.NAT
+    isolation: Isolation = Isolation.NETWORK
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """An address space: the scope in which subnets are disjoint.  One a host for bridges, one a tenant for the rest.
+
+    `revision` grows with each subnet added, so that two who add overlapping subnets at once change the same row.
+    """
+
+    TABLE: ClassVar = "Space"
+    UNIQUE: ClassVar = (("name",),)
+
+    id: SpaceId
+    name: str
+    revision: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """A CIDR of a space: Docker's pool.  It has no network between RequestPool and CreateNetwork.
+
+    `range` is `--ip-range`: the part that addresses are handed out from.  `managed` says that our IPAM driver made it;
+    else Docker's did, and hands out the addresses.
+    """
+
+    TABLE: ClassVar = "Subnet"
+    UNIQUE: ClassVar = (("space", "cidr"),)
+
+    id: SubnetId
+    space: SpaceId = ref("Space")
+    cidr: IpNetwork
+    range: IpNetwork | None = None
+    network: NetworkId | None = ref("Network", default=None)
+    gateway: IpAddress | None = None
+    managed: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of a subnet whose addresses one host hands out; `last` is the one it handed out last."""
+
+    TABLE: ClassVar = "Block"
+    UNIQUE: ClassVar = (("subnet", "cidr"),)
+
+    id: BlockId
+    subnet: SubnetId = ref("Subnet")
+    cidr: IpNetwork
+    host: HostId = ref("Host")
+    last: IpAddress | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address of a subnet that is taken."""
+
+    TABLE: ClassVar = "Address"
+    UNIQUE: ClassVar = (("subnet", "ip"),)
+
+    id: AddressId
+    subnet: SubnetId = ref("Subnet")
+    ip: IpAddress
+    use: Use
+    host: HostId = ref("Host")  # whose Docker asked for it
+    mac: str | None = None  # of the endpoint that asked, when Docker tells
+    sticky: str | None = None  # name of who gets this address again
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Vrf:
+    """A routing domain on one host: conntrack zone, routing table and gateway port at once."""
+
+    TABLE: ClassVar = "Vrf"
+    UNIQUE: ClassVar = (("host", "zone"), ("host", "ofport"))
+
+    id: VrfId
+    host: HostId = ref("Host")
+    zone: int  # 1..65535, conntrack zone and register 4 of the pipeline
+    ofport: int  # OpenFlow number of the gateway port
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DockerNetwork:
+    """A network as one host's Docker knows it."""
+
+    TABLE: ClassVar = "Docker_Network"
+    UNIQUE: ClassVar = (("host", "docker_id"),)
+
+    id: DockerNetworkId
+    docker_id: str
+    host: HostId = ref("Host")
+    network: NetworkId = ref("Network")
+    vrf: VrfId = ref("Vrf")
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as the user gave them
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A container's attachment to a network.  Which container is not known at CreateEndpoint: rely on it never.
+
+    `up` and `problem` are the controller's: its flows are in the switch and its port is there, or why not.
+    """
+
+    TABLE: ClassVar = "Endpoint"
+    UNIQUE: ClassVar = (("docker_id",), ("host", "ofport"))
+
+    id: EndpointId
+    docker_id: str
+    docker_network: DockerNetworkId = ref("Docker_Network")
+    network: NetworkId = ref("Network")
+    host: HostId = ref("Host")
+    ofport: int  # 1..65279 (OFPP_MAX is 0xff00); what we ask Open vSwitch for (ofport_request)
+    mac: str
+    ipv4: IpInterface | None = None
+    ipv6: IpInterface | None = None
+    sandbox: str | None = None  # SandboxKey while joined
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    up: bool = False
+    problem: str | None = None
+
+    @property
+    def port(self) -> str:
+        """Name of the interface on the host: at most 15 bytes (IFNAMSIZ - 1), unique over 2^52 endpoints."""
+        return "mv" + self.docker_id[:13]
+
+    @property
+    def peer(self) -> str:
+        """Name of the container's end before Docker renames it."""
+        return "mp" + self.docker_id[:13]
+
+
+Record: TypeAlias = Host | Tenant | Network | Space | Subnet | Block | Address | Vrf | DockerNetwork | Endpoint
+RECORDS: tuple[type[Record], ...] = (
+    Host,
+    Tenant,
+    Network,
+    Space,
+    Subnet,
+    Block,
+    Address,
+    Vrf,
+    DockerNetwork,
+    Endpoint,
+)
+
+
+def gateway_port(vrf: Vrf) -> str:
+    """Name of the VRF's internal port on the host (15 bytes)."""
+    return "mg" + vrf.id.hex[:13]

@@ -1,0 +1,160 @@
+"""All records at one revision: immutable, and indexed so that a look-up costs the same in any cluster size."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar, cast
+
+from immutables import Map
+
+from records.model import (
+    RECORDS,
+    Address,
+    Block,
+    DockerNetwork,
+    Endpoint,
+    Host,
+    Network,
+    Record,
+    Space,
+    Subnet,
+    Tenant,
+    Vrf,
+)
+
+R = TypeVar("R", bound=Record)
+Index = Map[tuple[str, ...], Map[tuple[Any, ...], uuid.UUID]]
+Backward = Map[tuple[str, uuid.UUID], Map[uuid.UUID, None]]
+
+
+def references(record: Record) -> Iterator[tuple[str, str, uuid.UUID]]:
+    """Yield (column, table referred to, id) for every reference that `record` makes."""
+    for field in dataclasses.fields(record):
+        if (table := field.metadata.get("ref")) is not None and (to := getattr(record, field.name)) is not None:
+            yield field.name, table, to
+
+
+def unique_key(record: Record, columns: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return the values of a unique index's columns."""
+    return tuple(getattr(record, column) for column in columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table(Generic[R]):
+    """The records of one class.  Changing it gives another table and leaves this one as it was."""
+
+    kind: type[R]
+    rows: Map[uuid.UUID, R] = dataclasses.field(default_factory=Map)
+    unique: Index = dataclasses.field(default_factory=Map)
+    backward: Backward = dataclasses.field(default_factory=Map)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.rows.values())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def get(self, key: uuid.UUID | None) -> R | None:
+        """Return the record of that id."""
+        return None if key is None else self.rows.get(key)
+
+    def one(self, **columns: Any) -> R | None:
+        """Return the record that has these values in the columns of one of its unique indexes."""
+        index = self.unique.get(tuple(columns), Map())
+        return self.get(index.get(tuple(columns.values())))
+
+    def of(self, **column: uuid.UUID) -> Iterator[R]:
+        """Yield the records whose reference `column` is the given id, as in `endpoints.of(network=n.id)`."""
+        ((name, to),) = column.items()
+        for key in self.backward.get((name, to), Map()):
+            yield self.rows[key]
+
+    def with_(self, record: R) -> Table[R]:
+        """Return the table with `record` in the place of the one of its id."""
+        base = self.without(record.id)
+        unique, backward = base.unique.mutate(), base.backward.mutate()
+        for columns in self.kind.UNIQUE:
+            unique[columns] = base.unique.get(columns, Map()).set(unique_key(record, columns), record.id)
+        for column, _, to in references(record):
+            backward[column, to] = base.backward.get((column, to), Map()).set(record.id, None)
+        return Table(self.kind, base.rows.set(record.id, record), unique.finish(), backward.finish())
+
+    def without(self, key: uuid.UUID) -> Table[R]:
+        """Return the table without the record of that id."""
+        old = self.rows.get(key)
+        if old is None:
+            return self
+        unique, backward = self.unique.mutate(), self.backward.mutate()
+        for columns in self.kind.UNIQUE:
+            index, value = self.unique.get(columns, Map()), unique_key(old, columns)
+            if index.get(value) == key:
+                unique[columns] = index.delete(value)
+        for column, _, to in references(old):
+            left = self.backward[column, to].delete(key)
+            if left:
+                backward[column, to] = left
+            else:
+                del backward[column, to]
+        return Table(self.kind, self.rows.delete(key), unique.finish(), backward.finish())
+
+
+def _empty() -> Map[str, Table[Any]]:
+    return Map({kind.TABLE: Table(kind) for kind in RECORDS})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Records:
+    """One table a class of record."""
+
+    tables: Map[str, Table[Any]] = dataclasses.field(default_factory=_empty)
+
+    def replaced(self, changes: Iterable[tuple[Record | None, Record | None]]) -> Records:
+        """Return the records after changes (old, new): `new` in the place of `old`, or gone if it is None."""
+        tables = self.tables.mutate()
+        for old, new in changes:
+            record = cast("Record", new if new is not None else old)
+            table = tables[record.TABLE]
+            tables[record.TABLE] = table.without(record.id) if new is None else table.with_(new)
+        return Records(tables.finish())
+
+    @property
+    def hosts(self) -> Table[Host]:
+        return cast("Table[Host]", self.tables[Host.TABLE])
+
+    @property
+    def tenants(self) -> Table[Tenant]:
+        return cast("Table[Tenant]", self.tables[Tenant.TABLE])
+
+    @property
+    def networks(self) -> Table[Network]:
+        return cast("Table[Network]", self.tables[Network.TABLE])
+
+    @property
+    def spaces(self) -> Table[Space]:
+        return cast("Table[Space]", self.tables[Space.TABLE])
+
+    @property
+    def subnets(self) -> Table[Subnet]:
+        return cast("Table[Subnet]", self.tables[Subnet.TABLE])
+
+    @property
+    def blocks(self) -> Table[Block]:
+        return cast("Table[Block]", self.tables[Block.TABLE])
+
+    @property
+    def addresses(self) -> Table[Address]:
+        return cast("Table[Address]", self.tables[Address.TABLE])
+
+    @property
+    def vrfs(self) -> Table[Vrf]:
+        return cast("Table[Vrf]", self.tables[Vrf.TABLE])
+
+    @property
+    def docker_networks(self) -> Table[DockerNetwork]:
+        return cast("Table[DockerNetwork]", self.tables[DockerNetwork.TABLE])
+
+    @property
+    def endpoints(self) -> Table[Endpoint]:
+        return cast("Table[Endpoint]", self.tables[Endpoint.TABLE])
