@@ -8,6 +8,7 @@ seconds against drift.  The full pass is the truth: a pass over some keys must l
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import threading
 import time
@@ -57,6 +58,7 @@ class Layer(Generic[S, K, V]):
     name: str
     planner: Planner[S, K, V]
     actuator: Actuator[K, V]
+    patience: float = 0.0  # seconds that deletions wait for company, where one batch is cheaper than many
 
 
 @dataclasses.dataclass(slots=True)
@@ -89,6 +91,8 @@ class Loop(Generic[S]):
         self._wake = threading.Condition()
         self._poked: set[Key] = set()
         self._full = True
+        self._later: set[Key] = set()  # deletions that wait for company
+        self._later_due = math.inf
         self._stopping = False
         self._asked = 0  # pokes so far
         self._done = 0  # pokes that a finished pass has seen
@@ -118,14 +122,21 @@ class Loop(Generic[S]):
             self._wake.notify_all()
 
     def settle(self, keys: Collection[Key], until: float) -> Mapping[Key, str]:
-        """Wait until a pass that began after this call has seen `keys`; return the reasons of those that failed.
+        """Wait until every one of `keys` is as it should be; return the reasons of those that are not by `until`.
 
-        Waits no longer than `until` (monotonic seconds); keys not seen by then are not in the answer.
+        `until` is in monotonic seconds.  A key is well when a pass that began after this call has seen it and left it
+        without failure; a key that no pass reached in time is answered with that as its reason.
         """
         self.poke(keys)
         with self._wake:
             mine = self._asked
-            self._wake.wait_for(lambda: self._done >= mine or self._stopping, timeout=max(0.0, until - time.monotonic()))
+
+            def well() -> bool:
+                return self._stopping or (self._done >= mine and not any(key in self._failures for key in keys))
+
+            self._wake.wait_for(well, timeout=max(0.0, until - time.monotonic()))
+            if self._done < mine:
+                return dict.fromkeys(keys, "not reached in time")
             return {key: self._failures[key].reason for key in keys if key in self._failures}
 
     def failures(self) -> dict[Key, Failure]:
@@ -142,16 +153,15 @@ class Loop(Generic[S]):
         next_full = time.monotonic()
         while True:
             with self._wake:
-                wait = min([next_full, *(f.again for f in self._failures.values())]) - time.monotonic()
-                if not (self._full or self._poked or self._stopping) and wait > 0:
-                    self._wake.wait(wait)
+                due = min([next_full, self._later_due, *(f.again for f in self._failures.values())])
+                if not (self._full or self._poked or self._stopping) and due > time.monotonic():
+                    self._wake.wait(due - time.monotonic())
                 if self._stopping:
                     return
                 now = time.monotonic()
-                full = self._full or now >= next_full
-                due = {key for key, f in self._failures.items() if f.again <= now}
-                full = full or any(key == EVERYTHING for _, key in due)
-                keys = self._poked | due
+                again = {key for key, f in self._failures.items() if f.again <= now}
+                full = self._full or now >= next_full or any(key == EVERYTHING for _, key in again)
+                keys = self._poked | again
                 asked, self._poked, self._full = self._asked, set(), False
             if full:
                 next_full = now + self._resync
@@ -160,8 +170,13 @@ class Loop(Generic[S]):
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
+                crowded = bool(self._poked or self._full)
+            if not crowded and time.monotonic() >= self._later_due:
+                later, self._later, self._later_due = self._later, set(), math.inf
+                self._pass(later, deleting=True)
 
-    def _pass(self, keys: Collection[Key] | None) -> None:
+    def _pass(self, keys: Collection[Key] | None, *, deleting: bool = False) -> None:
+        """Compare and change; `deleting` says that patient layers have waited long enough."""
         began = time.monotonic()
         source = self._source()
         plans: list[tuple[Layer[S, Any, Any], Diff[Any, Any]]] = []
@@ -174,7 +189,10 @@ class Loop(Generic[S]):
                 if change is not None:
                     plans.append((layer, change))
         for layer, change in reversed(plans):
-            if change.delete:
+            if change.delete and layer.patience and not deleting:
+                self._later.update((layer.name, key) for key in change.delete)
+                self._later_due = min(self._later_due, began + layer.patience)
+            elif change.delete:
                 self._apply(layer, Diff({}, {}, change.delete))
         for layer, change in plans:
             if change.create or change.change:
