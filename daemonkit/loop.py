@@ -23,6 +23,8 @@ from daemonkit.metrics import LoopMetrics
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 S = TypeVar("S")  # what the planners plan from: all records at one revision
+S_contra = TypeVar("S_contra", contravariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 RESYNC = 30.0  # seconds between full passes nobody asked for: they catch drift
 EVERYTHING = "*"  # the key that fails when a layer cannot be read at all
@@ -31,13 +33,13 @@ RETRY_FIRST, RETRY_LAST = 0.1, 10.0  # seconds to the first and to the latest re
 log = structlog.get_logger()
 
 
-class Planner(Protocol[S, K, V]):
+class Planner(Protocol[S_contra, K, V_co]):
     """What should be; pure: no clock, no I/O, total."""
 
-    def keys(self, source: S) -> Collection[K]:
+    def keys(self, source: S_contra) -> Collection[K]:
         """Return all keys that should exist."""
 
-    def want(self, source: S, key: K) -> V | None:
+    def want(self, source: S_contra, key: K) -> V_co | None:
         """Return what `key` should be, or None where it should not exist."""
 
 
@@ -101,6 +103,7 @@ class Loop(Generic[S]):
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
+        """Begin, with a full pass."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -208,7 +211,9 @@ class Loop(Generic[S]):
             every = layer.planner.keys(source) if keys is None else keys
             wanted = {key: want for key in every if (want := layer.planner.want(source, key)) is not None}
         except Exception as error:  # a bug or a dead system: other layers go on, this one is tried again
-            log.warning("layer unreadable", layer=layer.name, reason=str(error), exc_info=not isinstance(error, OSError))
+            log.warning(
+                "layer unreadable", layer=layer.name, reason=str(error), exc_info=not isinstance(error, OSError)
+            )
             self._fail(layer, {key: str(error) for key in (keys or [EVERYTHING])})
             return None
         change = diff(wanted, actual)
@@ -227,7 +232,9 @@ class Loop(Generic[S]):
         with self._wake:
             for key in touched - set(failed):
                 self._failures.pop((layer.name, key), None)
-        self._metrics.changed(layer.name, created=len(change.create), changed=len(change.change), deleted=len(change.delete))
+        self._metrics.changed(
+            layer.name, created=len(change.create), changed=len(change.change), deleted=len(change.delete)
+        )
 
     def _forget(self, layer: Layer[S, Any, Any], keys: Collection[Any] | None, busy: set[Any]) -> None:
         with self._wake:

@@ -1,0 +1,256 @@
+"""The configuration: one TOML file for all daemons of a host, every option with a default and a meaning.
+
+Errors name the file and the line, and say what may stand there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from daemonkit.options import bounds, sections
+
+DEFAULT_PATH = Path("/etc/moorage/moorage.toml")
+
+# Unix socket addresses hold at most 107 bytes (sun_path of unix(7), less the closing zero).
+_PATH = {"pattern": r"^/[\x20-\x7e]*\Z", "max_length": 107, "extra": {"form": "an absolute path of at most 107 bytes"}}
+_REMOTE = r"(unix:/[^,\s]{1,106}|(tcp|ssl):[^,\s]+:[0-9]+)"
+_REMOTES = {
+    "pattern": rf"^{_REMOTE}(,{_REMOTE})*\Z",
+    "extra": {"form": "addresses like `unix:/path` or `ssl:10.0.0.1:6641`, several with commas between"},
+}
+
+
+def _seconds(least: float, most: float, description: str) -> Meta:
+    return Meta(ge=least, le=most, description=description, extra={"unit": "seconds"})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections."""
+
+
+class Host(Section, frozen=True, kw_only=True):
+    """This machine."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)?\Z",
+            extra={"form": "a host name (letters, digits, `-`, `.`), or empty"},
+            description="The host's name in the records, unique in the cluster; empty: the machine's host name.",
+        ),
+    ] = ""
+
+
+class Records(Section, frozen=True, kw_only=True):
+    """The database of records, and what its own process (`moorage-db`) serves it from."""
+
+    remote: Annotated[
+        str, Meta(**_REMOTES, description="Where the daemons reach the database: all members of the cluster.")
+    ] = "unix:/run/moorage/db.sock"
+    directory: Annotated[str, Meta(**_PATH, description="Where this host's member keeps its file.")] = (
+        "/var/lib/moorage"
+    )
+    raft: Annotated[str, Meta(**_REMOTES, description="Where the other members reach this host's.")] = (
+        "unix:/run/moorage/raft.sock"
+    )
+
+
+class OpenVSwitch(Section, frozen=True, kw_only=True):
+    """The Open vSwitch of this host."""
+
+    database: Annotated[str, Meta(**_REMOTES, description="Open vSwitch's own database.")] = (
+        "unix:/run/openvswitch/db.sock"
+    )
+    rundir: Annotated[
+        str, Meta(**_PATH, description="Where Open vSwitch keeps its sockets: the bridge's management socket is here.")
+    ] = "/run/openvswitch"
+    bridge: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}\Z",
+            extra={"form": "an interface name: a letter, then letters, digits, `_`, `.`, `-`, at most 15 bytes"},
+            description="The integration bridge; it is made if it is missing.",
+        ),
+    ] = "moorage0"
+    datapath: Annotated[
+        Literal["auto", "system", "netdev"],
+        Meta(
+            description="Where packets are switched: `system` is the kernel module, `netdev` the process "
+            "ovs-vswitchd; `auto` takes the kernel's where it works."
+        ),
+    ] = "auto"
+
+
+class NetPlugin(Section, frozen=True, kw_only=True):
+    """The Docker network and IPAM driver (`moorage-netplugin`)."""
+
+    socket: Annotated[
+        str, Meta(**_PATH, description="Where dockerd reaches the driver; the file's name is the driver's.")
+    ] = "/run/docker/plugins/moorage-net.sock"
+    admin: Annotated[str, Meta(**_PATH, description="Where the daemon tells its status and metrics.")] = (
+        "/run/moorage/netplugin.sock"
+    )
+    threads: Annotated[int, Meta(ge=2, le=256, description="Calls of Docker that are served at once.")] = 32
+    join: Annotated[
+        Literal["lenient", "strict"],
+        Meta(
+            description="What becomes of a container whose flows are not in the switch in time: `lenient` starts it "
+            "and warns, `strict` fails it. A known failure fails it in both."
+        ),
+    ] = "lenient"
+    join_within: Annotated[float, _seconds(0, 60, "How long a container's start waits for its flows.")] = 2.0
+    resync: Annotated[float, _seconds(1, 3600, "Time between looks at everything, against drift.")] = 30.0
+    docker: Annotated[
+        str,
+        Meta(
+            pattern=r"^unix:///[^\x00\s]*\Z",
+            extra={"form": "an address like `unix:///run/docker.sock`"},
+            description="Docker's API, asked in the background which networks and endpoints it still knows.",
+        ),
+    ] = "unix:///run/docker.sock"
+    forget_after: Annotated[
+        float, _seconds(1, 86400, "How long something must be unknown to Docker before it is removed.")
+    ] = 30.0
+
+
+class Controller(Section, frozen=True, kw_only=True):
+    """The OpenFlow controller (`moorage-controller`)."""
+
+    framework: Annotated[
+        Literal["os_ken", "ryu"], Meta(description="The library that speaks OpenFlow: os-ken, or Ryu 4.34.")
+    ] = "os_ken"
+    admin: Annotated[str, Meta(**_PATH, description="Where the daemon tells its status and metrics.")] = (
+        "/run/moorage/controller.sock"
+    )
+    resync: Annotated[float, _seconds(1, 3600, "Time between looks at everything, against drift.")] = 30.0
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """What the daemons tell about their work, on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least important event that is written.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "json", "console"],
+        Meta(description="One JSON object a line, or coloured text; `auto` takes text on a terminal."),
+    ] = "auto"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All sections."""
+
+    host: Host = Host()
+    records: Records = Records()
+    openvswitch: OpenVSwitch = OpenVSwitch()
+    netplugin: NetPlugin = NetPlugin()
+    controller: Controller = Controller()
+    log: Log = Log()
+
+    def host_name(self) -> str:
+        """Return the name of this host in the records."""
+        return self.host.name or socket.gethostname()
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names file, line and cure."""
+
+
+def load(path: Path | None = None) -> Config:
+    """Read the configuration; of the default file's options that are not there, and of a missing one, all defaults.
+
+    Raises:
+        ConfigError: `path` was given and cannot be read, or what stands in the file is wrong.
+
+    """
+    file = path or DEFAULT_PATH
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        if path is None:
+            return Config()
+        raise ConfigError(f"{file}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return parse(text, str(file))
+
+
+def parse(text: str, file: str) -> Config:
+    """Return the configuration that stands in `text`; `file` is named in errors.
+
+    Raises:
+        ConfigError: it is not TOML, or an option is unknown, of a wrong type or out of bounds.
+
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        end = f"line {max(1, len(text.splitlines()))}"
+        raise ConfigError(_syntax(str(error).replace("end of document", end), file)) from error
+    lines, known = _lines(text), dict(sections(Config))
+    filled: dict[str, Section] = {}
+    for name, options in given.items():
+        if name not in known:
+            raise ConfigError(f"{file}:{lines.get((name,), 1)}: unknown section [{name}]{_nearest(name, known)}")
+        if not isinstance(options, dict):
+            raise ConfigError(f"{file}:{lines.get((name,), 1)}: {name} must be a section: write [{name}]")
+        filled[name] = _section(known[name], name, options, file, lines)
+    return Config(**filled)  # type: ignore[arg-type]  # each has the type of its field
+
+
+def _section(
+    kind: type[msgspec.Struct], name: str, options: dict[str, Any], file: str, lines: dict[tuple[str, ...], int]
+) -> Any:
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    for key, value in options.items():
+        at = f"{file}:{lines.get((name, key)) or lines.get((name,), 1)}"
+        if key not in known:
+            raise ConfigError(f"{at}: unknown option '{key}' in [{name}]{_nearest(key, known)}")
+        try:
+            msgspec.convert(value, known[key].type)
+        except msgspec.ValidationError as error:
+            wanted = bounds(known[key].type)
+            raise ConfigError(f"{at}: option '{key}' in [{name}] is {value!r} but must be {wanted}") from error
+    return msgspec.convert(options, kind)
+
+
+def _nearest(word: str, known: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(known)}"
+
+
+def _syntax(error: str, file: str) -> str:
+    """Say a TOML error in our form; tomllib ends its text with `(at line 3, column 5)`."""
+    found = re.fullmatch(r"(.*) \(at line (\d+)(?:, column \d+)?\)", error, re.DOTALL)
+    return f"{file}:{found[2]}: not TOML: {found[1]}" if found else f"{file}: not TOML: {error}"
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Return where sections and options stand.
+
+    tomllib does not tell, so the text is looked through for the usual forms; what stands inside an inline table is
+    found at the line of the table.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := re.match(r"\s*\[+\s*([^]#]+?)\s*\]", line):
+            section = _dotted(head[1])
+            found.setdefault(section, number)
+        elif option := re.match(r"\s*([^=#]+?)\s*=", line):
+            path = section + _dotted(option[1])
+            for length in range(1, len(path) + 1):
+                found.setdefault(path[:length], number)
+    return found
+
+
+def _dotted(name: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in name.split("."))
