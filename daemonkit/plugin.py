@@ -26,6 +26,7 @@ Translations = Mapping[type[Exception], Callable[[Any], PluginError]]
 CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json"
 # Bytes of a body.  The largest that Docker sends publishes a range: 65535 ports of 2 x 90 bytes each.
 BODY_LIMIT = 16 * 1024 * 1024
+WARM_UP = "moorage.warm_up"  # key in the WSGI environment of a call that nobody made
 
 log = structlog.get_logger()
 
@@ -142,6 +143,8 @@ def _measure(app: Flask, metrics: Metrics) -> None:
 
     @app.after_request
     def ended(response: Response) -> Response:
+        if WARM_UP in request.environ:
+            return response
         seconds = time.monotonic() - g.began
         call = request.url_rule.rule.lstrip("/") if request.url_rule else "unknown"
         metrics.calls.called(call, result=g.result, seconds=seconds)
