@@ -1,0 +1,69 @@
+"""The command `moorage-lab`: a cluster to play with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from lab.command import LabError
+from lab.lab import Lab, clean
+from lab.place import ROOT, Place
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        commands(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (LabError, click.Abort) as error:
+        click.echo(f"moorage-lab: {error or 'interrupted'}", err=True)
+        sys.exit(1)
+
+
+@click.group()
+def commands() -> None:
+    """Run a cluster on this machine: hosts with Docker, Open vSwitch and Moorage, apart from the machine's network."""
+    if os.geteuid() != 0:
+        msg = "must be run by root: it makes namespaces"
+        raise LabError(msg)
+
+
+@commands.command()
+@click.argument("hosts", type=click.IntRange(1, 32), default=1)
+@click.option("--name", default="play", show_default=True, help="Several labs may run under different names.")
+def up(hosts: int, name: str) -> None:
+    """Start HOSTS hosts (1 unless said), say how to use them, and wait for ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    with Lab(name, hosts=hosts) as lab:
+        for host in lab.hosts:
+            click.echo(f"{host.name} {host.address}  {host.where()}")
+        click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
+        click.echo("ctrl-C ends it")
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            click.echo("stopping")
+
+
+@commands.command("clean")
+def clean_all() -> None:
+    """Remove what labs left whose processes were killed; those that run are left alone."""
+    for directory in sorted(ROOT.glob("*/")):
+        place = Place(directory.name)
+        try:
+            with place.claim():
+                clean(place)
+        except LabError as error:
+            click.echo(f"{place.lab}: left alone: {error}")
+            continue
+        click.echo(f"{place.lab}: removed")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

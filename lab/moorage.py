@@ -1,0 +1,84 @@
+"""A node with the daemons of Moorage, of this checkout or of the environment that runs the lab."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, TypeAlias
+
+from lab.command import LabError, wait_for
+from lab.node import Node
+
+Option: TypeAlias = str | int | float | bool | list[str]
+Config: TypeAlias = Mapping[str, Mapping[str, Option]]  # {section: {option: value}}
+
+CONFIG = "/etc/moorage/moorage.toml"
+CHECKOUT = Path(__file__).parents[1]
+DAEMONS = {  # in the order of their start: (module with `main`, the socket that is there when it can be used)
+    "moorage-db": ("records.server", "/run/moorage/db.sock"),
+    "moorage-controller": ("controller.agent", "/run/moorage/controller.sock"),
+    "moorage-netplugin": ("netplugin.agent", "/run/docker/plugins/moorage-net.sock"),
+}
+
+
+class WithMoorage(Node):
+    """What a host does with our daemons."""
+
+    PRIVATE: ClassVar[tuple[str, ...]] = ("/var/lib/moorage", "/etc/moorage")
+
+    def start_moorage(self, config: Config | None = None) -> None:
+        """Start all daemons, in order; `config` replaces the configuration file, which has nothing but it."""
+        if config is not None or not self.path(CONFIG).exists():
+            self.configure(config or {})
+        self.start_db()
+        self.start_controller()
+        self.start_netplugin()
+
+    def start_db(self) -> None:
+        """Start the records."""
+        self._start("moorage-db")
+
+    def start_controller(self, framework: str | None = None) -> None:
+        """Start the controller; on the given framework (`os_ken`, `ryu`), which the configuration keeps."""
+        if framework:
+            self.configure({"controller": {"framework": framework}})
+        self._start("moorage-controller")
+
+    def start_netplugin(self) -> None:
+        """Start the network plugin."""
+        self._start("moorage-netplugin")
+
+    def configure(self, config: Config) -> None:
+        """Write the configuration file: only what differs from the defaults."""
+        sections = [
+            f"[{section}]\n" + "".join(f"{option} = {json.dumps(value)}\n" for option, value in options.items())
+            for section, options in config.items()
+        ]  # what JSON and TOML call a string, a number, a truth value or a list of strings is the same
+        file = self.path(CONFIG)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(sections))
+
+    def _start(self, name: str) -> None:
+        module, path = DAEMONS[name]
+        self.path(path).unlink(missing_ok=True)  # left by one that was killed; the new one's shows that it is ready
+        daemon = self.spawn(name, *command(name, module), env={"PYTHONPATH": str(CHECKOUT)})
+        wait_for(f"{name} on {self.name}", lambda: not daemon.alive() or _accepts(self.path(path)), 30)
+        if not daemon.alive():
+            msg = f"{name} on {self.name} ended with status {daemon.code}:\n{daemon.tail()}"
+            raise LabError(msg)
+
+
+def command(script: str, module: str) -> list[str]:
+    """Return the words that run a daemon: as installed beside this interpreter, else from this checkout."""
+    installed = Path(sys.executable).parent / script
+    return [str(installed)] if installed.exists() else [sys.executable, "-c", f"from {module} import main; main()"]
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1)
+        client.connect(str(path))
+    return True
