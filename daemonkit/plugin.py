@@ -21,7 +21,7 @@ from daemonkit.errors import BadRequest, PluginError
 from daemonkit.metrics import Metrics
 
 T = TypeVar("T")
-Translations = Mapping[type[Exception], Callable[[Any], PluginError]]
+Translations = Mapping[Any, Callable[[Any], PluginError]]  # keys are classes of exceptions
 
 CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json"
 # Bytes of a body.  The largest that Docker sends publishes a range: 65535 ports of 2 x 90 bytes each.
@@ -113,8 +113,11 @@ def _explain_errors(app: Flask, name: str, translations: Translations) -> None:
 
     def unknown(error: HTTPException) -> Response:
         g.result = "unknown"
-        if isinstance(error, RequestEntityTooLarge):
-            return refused(BadRequest(f"the request is larger than {BODY_LIMIT >> 20} MiB"))
+        if isinstance(error, RequestEntityTooLarge) or (request.content_length or 0) > BODY_LIMIT:
+            answer = refused(BadRequest(f"the request is larger than {BODY_LIMIT >> 20} MiB"))
+            answer.headers["Connection"] = "close"  # what is left of the body is not worth reading
+            return answer
+        request.get_data(cache=False)  # an unread body would cost the connection, and dockerd's next call on it
         if isinstance(error, NotFound):
             return _refusal(f"{name} has no method {request.path}", 404)
         if isinstance(error, MethodNotAllowed):

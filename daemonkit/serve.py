@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import io
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 KEEPALIVE = 3600  # seconds
 GRACE = 1  # seconds that calls in progress have when the daemon is told to stop
 LINGER = 0.2  # seconds that kept connections stay open then, for a call that is on its way
+SILENCE = 0.05  # seconds that a thread waits for the first bytes of a connection; Go opens some that it never uses
 HEARTBEAT = 60  # seconds without a sign of life from the worker's main thread until it is started anew
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -147,6 +149,7 @@ def _warm_up(app: Flask) -> None:
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
         WARM_UP: True,
     }
     for _ in app(environ, lambda _status, _headers, _error=None: lambda _: None):
@@ -155,7 +158,9 @@ def _warm_up(app: Flask) -> None:
 
 class _Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def run(self) -> None:
-        gthread.STOP_KEEPALIVE_LINGER = LINGER  # gunicorn >= 24 keeps idle connections that long when it stops
+        # Names of newer gunicorn: how long it keeps idle connections when it stops, and threads for silent ones.
+        gthread.STOP_KEEPALIVE_LINGER = LINGER
+        gthread.DEFAULT_WORKER_DATA_TIMEOUT = SILENCE
         try:
             super().run()
         finally:
