@@ -1,0 +1,190 @@
+"""`moorage-netplugin`: how the network plugin of a host is put together; reading it is reading its contents."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemonkit import log as logs
+from daemonkit.config import Config, ConfigError, load
+from daemonkit.serve import serve
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from daemonkit.loop import Key
+    from records.store import Change, Store
+
+NAME = "moorage-netplugin"
+SEARCHED = 1.0  # seconds between attempts to make this host's record while the database is away
+PATIENCE = 1.0  # seconds that deletions of links and ports wait for company: 20 cost what one costs
+
+
+class Agent:
+    """The parts of the daemon, made in the worker process."""
+
+    def __init__(self, config: Config) -> None:
+        from records.ovsdb import OvsdbStore
+
+        from daemonkit.admin import AdminServer
+        from daemonkit.loop import Loop
+        from daemonkit.metrics import Metrics
+        from netplugin.docker import Docker
+        from netplugin.driver import NetworkDriver
+        from netplugin.forgotten import Forgotten
+        from netplugin.pools import Pools
+        from netplugin.system.openvswitch import OpenVSwitch
+
+        self.config = config
+        self.host = config.host_name()
+        self.metrics = Metrics(NAME, metadata.version("moorage"))
+        self.store: Store = OvsdbStore(config.records.remote)
+        self.openvswitch = OpenVSwitch(config.openvswitch.database)
+        self.loop = Loop(
+            list(self._layers()), self.store.snapshot, resync=config.netplugin.resync, metrics=self.metrics.loop
+        )
+        self.pools = Pools(self.store, self.host)
+        self.driver = NetworkDriver(
+            self.store,
+            self.host,
+            self.loop,
+            join=config.netplugin.join,
+            join_within=config.netplugin.join_within,
+        )
+        docker = Docker(config.netplugin.docker)
+        self.forgotten = Forgotten(
+            self.store, self.host, lambda: docker.known("moorage-net"), config.netplugin.forget_after
+        )
+        self.admin = AdminServer(config.netplugin.admin, self._status, self.metrics)
+        self._stopping = threading.Event()
+
+    def _layers(self) -> Iterator[Any]:
+        """Yield what the loop keeps as the records ask, in the order of creation."""
+        from daemonkit.loop import Layer
+        from netplugin.plan import wiring
+        from netplugin.plan.bridge import Bridges
+        from netplugin.plan.firewall import Firewall
+        from netplugin.system import bridge, gateways, iptables, links
+        from netplugin.system.datapath import datapath
+        from netplugin.system.netlink import Netlink
+
+        names, netlink = self.config.openvswitch, Netlink()
+        kind = datapath(names.datapath)
+        yield Layer("bridge", Bridges(names.bridge, kind), bridge.Bridges(self.openvswitch))
+        pairs = links.Links(netlink, lambda: kind == "netdev" and not self.openvswitch.takes_offload())
+        yield Layer("links", wiring.Links(self.host), pairs, patience=PATIENCE)
+        yield Layer("ports", wiring.Ports(self.host), bridge.Ports(self.openvswitch, names.bridge), patience=PATIENCE)
+        yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink))
+        yield Layer("firewall", Firewall(self.host), iptables.Firewall())
+
+    def start(self) -> None:
+        """Start the threads; none of them is waited for, so that Docker's boot never waits for others (rule 2)."""
+        self.store.watch(self._poke)
+        self.openvswitch.watch(self._port_changed)
+        self.admin.start()
+        self.loop.start()
+        threading.Thread(target=self._register, name="register", daemon=True).start()
+        self.forgotten.start()
+
+    def stop(self) -> None:
+        """End the threads; links, ports, rules and flows stay: traffic goes on without us."""
+        self._stopping.set()
+        self.forgotten.stop()
+        self.loop.stop()
+        self.admin.stop()
+        self.openvswitch.close()
+        self.store.close()
+
+    def app(self) -> Flask:
+        """Return what Docker talks to."""
+        from daemonkit.errors import Exhausted, Unavailable
+        from daemonkit.plugin import create_app
+        from netplugin import ipam_api, network_api
+        from netplugin.plan.numbers import NoNumberLeft
+        from records import errors
+
+        return create_app(
+            NAME,
+            ["NetworkDriver", "IpamDriver"],
+            [network_api.blueprint(self.driver), ipam_api.blueprint(self.pools)],
+            self.metrics,
+            {
+                errors.Unavailable: lambda e: Unavailable("records", str(e).removeprefix("records unavailable: ")),
+                errors.RecordsError: lambda e: Unavailable("records", str(e)),
+                NoNumberLeft: lambda e: Exhausted(str(e)),
+            },
+        )
+
+    def _register(self) -> None:
+        """Make this host's record, as soon as the database is there."""
+        from netplugin.host import ensure_host
+        from records.errors import RecordsError
+
+        while not self._stopping.is_set():
+            try:
+                ensure_host(self.store, self.host, metadata.version("moorage"))
+            except RecordsError:
+                self._stopping.wait(SEARCHED)
+            else:
+                return
+
+    def _poke(self, changes: Sequence[Change]) -> None:
+        from netplugin.changes import concerned
+
+        keys: set[Key] = set()
+        for change in changes:
+            mine = concerned(change)
+            if mine is None:
+                self.loop.poke()
+                return
+            keys |= mine
+        if keys:
+            self.loop.poke(keys)
+
+    def _port_changed(self, name: str) -> None:
+        """Look at the gateway when its interface has come: Open vSwitch makes it after our transaction."""
+        if name.startswith("mg"):
+            self.loop.poke([key for key in self.loop.failures() if key[0] == "gateways"])
+
+    def _status(self) -> dict[str, Any]:
+        failures = self.loop.failures()
+        return {
+            "daemon": NAME,
+            "host": self.host,
+            "in_sync": self.loop.in_sync,
+            "records": self.store.problem(),
+            "failures": [{"layer": layer, "key": str(key), "reason": f.reason} for (layer, key), f in failures.items()],
+        }
+
+
+def main() -> None:
+    """Run the daemon until it is told to stop."""
+    path = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
+    try:
+        config = load(path)
+    except ConfigError as error:
+        sys.exit(f"{NAME}: {error}")
+    logs.configure(config.log.level, config.log.format, NAME)
+    running: list[Agent] = []
+
+    def make() -> Flask:
+        agent = Agent(config)
+        running.append(agent)
+        agent.start()
+        return agent.app()
+
+    serve(
+        make,
+        config.netplugin.socket,
+        config.netplugin.threads,
+        on_ready=lambda: running[0].metrics.ready(),  # noqa: PLW0108  # made later
+        on_exit=lambda: running[0].stop(),  # noqa: PLW0108
+    )
+
+
+if __name__ == "__main__":
+    main()

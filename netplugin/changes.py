@@ -1,0 +1,29 @@
+"""Which keys of the loop a change of the records concerns; pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from daemonkit.loop import Key
+from netplugin.plan.wiring import endpoint_key
+from records.model import Address, Block, Endpoint, Host, Space, Tenant
+from records.store import Change
+
+NOTHING = (Address, Block, Space, Tenant)  # no link, port or rule is made of these
+
+
+def concerned(change: Change) -> set[Key] | None:
+    """Return the keys to look at, or None for all."""
+    record = change.new or change.old
+    if isinstance(record, Endpoint):
+        if isinstance(change.old, Endpoint) and isinstance(change.new, Endpoint) and _as_wired(change.old, change.new):
+            return set()
+        return {("links", endpoint_key(record)), ("ports", endpoint_key(record))}
+    if isinstance(record, Host):
+        return set() if change.old is not None and change.new is not None else None
+    return set() if isinstance(record, NOTHING) else None
+
+
+def _as_wired(old: Endpoint, new: Endpoint) -> bool:
+    """Whether only what the controller and Docker note has changed."""
+    return dataclasses.replace(old, up=new.up, problem=new.problem, sandbox=new.sandbox) == new

@@ -1,0 +1,210 @@
+"""The network driver's calls about endpoints: into the records and out, and what Join waits for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+
+from daemonkit.errors import BadRequest, NotFound
+from netplugin import options, wire
+from netplugin.host import own_host
+from netplugin.networks import find, free_ofport
+from netplugin.pools import parse_address
+from records.model import DockerNetwork, Endpoint, EndpointId, IpAddress, IpInterface, Subnet
+from records.snapshot import Records
+from records.store import Store, decide
+from records.writes import Delete, Insert, Keep, Update, Write
+
+log = structlog.get_logger()
+
+MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+ENDPOINT_ID = re.compile(
+    r"[0-9a-z]{14,128}"
+)  # 64 hex digits from Docker; at least what an interface's name takes of it
+ENDPOINT_OPTIONS: frozenset[str] = frozenset()  # `moorage.*` keys of `--network name=...,driver-opt=`
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Created:
+    """An endpoint, and whether we chose its MAC: only what Docker left open may be answered (PROTOCOL rule 12)."""
+
+    endpoint: Endpoint
+    chose_mac: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Joined:
+    """What Docker makes of an endpoint in the container."""
+
+    endpoint: Endpoint
+    prefix: str
+    gateway: IpAddress | None
+    gateway_ipv6: IpAddress | None
+
+
+class Endpoints:
+    """Endpoints as this host's Docker makes them."""
+
+    def __init__(self, store: Store, host: str) -> None:
+        self._store = store
+        self._host = host
+
+    def create(self, request: wire.CreateEndpoint) -> Created:
+        """Put the endpoint into the records; the same call again changes nothing.
+
+        Raises:
+            NotFound: no such network.
+            BadRequest: an address outside the network, a bad MAC, an option we do not know, published ports.
+
+        """
+        interface = request.interface or wire.Interface()
+        if not ENDPOINT_ID.fullmatch(request.endpoint_id):
+            raise BadRequest(f"endpoint id {request.endpoint_id!r} is not one of Docker's")
+        _check_options(request.options or {})
+        chose_mac = not interface.mac_address
+        made = decide(self._store, lambda records: self._create(records, request, interface))
+        log.info("endpoint created", endpoint=made.docker_id[:12], address=str(made.ipv4 or made.ipv6), mac=made.mac)
+        return Created(made, chose_mac)
+
+    def _create(
+        self, records: Records, request: wire.CreateEndpoint, interface: wire.Interface
+    ) -> tuple[list[Write], Endpoint]:
+        on = find(records, self._host, request.network_id)
+        ipv4 = _address(records, on, interface.address)
+        ipv6 = _address(records, on, interface.address_ipv6)
+        mac = _mac(interface.mac_address, ipv4, ipv6)
+        known = records.endpoints.one(docker_id=request.endpoint_id)
+        if known is not None:
+            if (known.docker_network, known.mac, known.ipv4, known.ipv6) != (on.id, mac, ipv4, ipv6):
+                raise BadRequest(f"endpoint {request.endpoint_id[:12]} exists with another address or network")
+            return [], known
+        made = Endpoint(
+            id=EndpointId(uuid.uuid4()),
+            docker_id=request.endpoint_id,
+            docker_network=on.id,
+            network=on.network,
+            host=on.host,
+            ofport=free_ofport(records, own_host(records, self._host), request.endpoint_id),
+            mac=mac,
+            ipv4=ipv4,
+            ipv6=ipv6,
+        )
+        # Docker gives an address to one endpoint at a time: one that still has it is of a container that died unseen.
+        stale = list(_same_address(records, on, made))
+        for old in stale:
+            log.warning("endpoint replaced: its address was given anew", endpoint=old.docker_id[:12])
+        return [Keep(on), *(Delete(old) for old in stale), Insert(made)], made
+
+    def join(self, request: wire.Join) -> Joined:
+        """Record the sandbox, and tell what Docker needs to know.
+
+        Raises:
+            NotFound: no such network or endpoint.
+
+        """
+
+        def decision(records: Records) -> tuple[list[Write], Endpoint]:
+            on = find(records, self._host, request.network_id)
+            known = _known(records, on, request.endpoint_id)
+            if known is None:
+                raise NotFound("endpoint", f"{request.endpoint_id[:12]} (in Moorage's records of host {self._host})")
+            joined = dataclasses.replace(known, sandbox=request.sandbox_key)
+            return ([] if known == joined else [Update(known, joined)]), joined
+
+        endpoint = decide(self._store, decision)
+        records = self._store.snapshot()
+        on = find(records, self._host, request.network_id)
+        return Joined(
+            endpoint,
+            prefix=options.prefix(on.options),
+            gateway=_gateway(records, endpoint, endpoint.ipv4),
+            gateway_ipv6=_gateway(records, endpoint, endpoint.ipv6),
+        )
+
+    def leave(self, request: wire.EndpointOnly) -> None:
+        """Record that the endpoint has no sandbox; unknown ones have left already."""
+
+        def decision(records: Records) -> tuple[list[Write], None]:
+            known = records.endpoints.one(docker_id=request.endpoint_id)
+            if known is None or known.sandbox is None:
+                return [], None
+            return [Update(known, dataclasses.replace(known, sandbox=None))], None
+
+        decide(self._store, decision)
+
+    def delete(self, request: wire.EndpointOnly) -> None:
+        """Take the endpoint out of the records; unknown ones are gone already."""
+
+        def decision(records: Records) -> tuple[list[Write], bool]:
+            known = records.endpoints.one(docker_id=request.endpoint_id)
+            return ([], False) if known is None else ([Delete(known)], True)
+
+        if decide(self._store, decision):
+            log.info("endpoint deleted", endpoint=request.endpoint_id[:12])
+
+
+def _check_options(given: Mapping[str, Any]) -> None:
+    options.refuse_unknown(given, ENDPOINT_OPTIONS)
+    if given.get(wire.PORTMAP):
+        raise BadRequest(
+            "published ports (-p) are not available on a Moorage network in this version: "
+            "publish through a network of Docker's bridge driver, or leave -p out"
+        )
+
+
+def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | None:
+    known = records.endpoints.one(docker_id=docker_id)
+    return known if known is not None and known.docker_network == on.id else None
+
+
+def _address(records: Records, on: DockerNetwork, text: str) -> IpInterface | None:
+    """Return Docker's address with the prefix length of the network's subnet it lies in."""
+    if not text:
+        return None
+    ip = parse_address(text)
+    subnet = subnet_of(records, on, ip)
+    if subnet is None:
+        cidrs = ", ".join(sorted(str(s.cidr) for s in records.subnets.of(network=on.network)))
+        raise BadRequest(f"address {ip} is in no subnet of the network ({cidrs or 'it has none'})")
+    return ipaddress.ip_interface((ip, subnet.cidr.prefixlen))
+
+
+def subnet_of(records: Records, on: DockerNetwork, ip: IpAddress) -> Subnet | None:
+    """Return the subnet of a network that holds `ip`."""
+    return next((s for s in records.subnets.of(network=on.network) if ip in s.cidr), None)
+
+
+def _gateway(records: Records, endpoint: Endpoint, own: IpInterface | None) -> IpAddress | None:
+    """Return the gateway of the endpoint's own subnet (PROTOCOL rule 18)."""
+    if own is None:
+        return None
+    on = records.docker_networks.get(endpoint.docker_network)
+    subnet = None if on is None else subnet_of(records, on, own.ip)
+    return None if subnet is None else subnet.gateway
+
+
+def _mac(given: str, ipv4: IpInterface | None, ipv6: IpInterface | None) -> str:
+    """Return the MAC asked for, or one made from the address, so that a container that comes back keeps it."""
+    if given:
+        if not MAC.fullmatch(given):
+            raise BadRequest(f"--mac-address {given!r} is not a MAC address")
+        if int(given[:2], 16) & 1:
+            raise BadRequest(f"--mac-address {given} is a group address, which no machine can have")
+        return given.lower()
+    if ipv4 is None and ipv6 is None:
+        raise BadRequest("the endpoint has no address: its network's IPAM driver gave none")
+    tail = ipv4.ip.packed if ipv4 is not None else hashlib.blake2b(ipv6.ip.packed, digest_size=4).digest()  # type: ignore[union-attr]
+    return "02:42:" + tail.hex(":")
+
+
+def _same_address(records: Records, on: DockerNetwork, made: Endpoint) -> Iterator[Endpoint]:
+    for other in records.endpoints.of(network=on.network):
+        if (made.ipv4 is not None and other.ipv4 == made.ipv4) or (made.ipv6 is not None and other.ipv6 == made.ipv6):
+            yield other

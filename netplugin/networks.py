@@ -1,0 +1,233 @@
+"""The network driver's calls about networks: into the records and out; decides and commits, touches no system."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from daemonkit.errors import BadRequest, NotFound
+from netplugin import options, wire
+from netplugin.host import own_host, space_of
+from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
+from netplugin.plan.pools import overlapping
+from netplugin.pools import forget_subnet, parse_address, parse_network
+from records.model import (
+    DockerNetwork,
+    DockerNetworkId,
+    Gateway,
+    Host,
+    IpAddress,
+    IpNetwork,
+    Kind,
+    Network,
+    NetworkId,
+    Space,
+    Subnet,
+    SubnetId,
+    Tenant,
+    TenantId,
+    Vrf,
+    VrfId,
+)
+from records.snapshot import Records
+from records.store import Store, decide
+from records.writes import Delete, Insert, Keep, Update, Write
+
+log = structlog.get_logger()
+
+NULL_POOL = "0.0.0.0/0"  # what Docker's `null` IPAM driver gives: no addresses at all
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pool:
+    """A subnet as CreateNetwork names it."""
+
+    cidr: IpNetwork
+    gateway: IpAddress | None
+
+
+class Networks:
+    """Networks as this host's Docker makes them."""
+
+    def __init__(self, store: Store, host: str) -> None:
+        self._store = store
+        self._host = host
+
+    def create(self, request: wire.CreateNetwork) -> DockerNetwork:
+        """Put the network into the records; the same call again changes nothing.
+
+        Raises:
+            BadRequest: an option, subnet or gateway that cannot be; nothing is left behind.
+
+        """
+        asked = options.parse(request.options)
+        subnets = [*_pools(request.ipv4_data), *_pools(request.ipv6_data)]
+        if not subnets:
+            raise BadRequest(
+                "a network needs a subnet: the `null` IPAM driver gives none; use --ipam-driver moorage-net"
+            )
+        if any(pool.cidr.version == 6 for pool in subnets) and asked.mtu < options.MTU_MIN_IPV6:
+            raise BadRequest(f"an MTU of {asked.mtu} is too small for IPv6, which needs {options.MTU_MIN_IPV6} bytes")
+        made = decide(self._store, lambda records: self._create(records, request.network_id, asked, subnets))
+        log.info("network created", network=request.network_id[:12], subnets=[str(p.cidr) for p in subnets])
+        return made
+
+    def _create(
+        self, records: Records, docker_id: str, asked: options.NetworkOptions, pools: Sequence[Pool]
+    ) -> tuple[list[Write], DockerNetwork]:
+        host = own_host(records, self._host)
+        known = records.docker_networks.one(host=host.id, docker_id=docker_id)
+        if known is not None:
+            _check_same(records, known, asked, pools)
+            return [], known
+        tenant, writes = _tenant(records, asked.tenant)
+        network = _network(records, tenant, docker_id, asked)
+        vrf = _vrf(records, host, docker_id)
+        made = DockerNetwork(
+            id=DockerNetworkId(uuid.uuid4()),
+            docker_id=docker_id,
+            host=host.id,
+            network=network.id,
+            vrf=vrf.id,
+            options=asked.given,
+        )
+        space, more = space_of(records, self._host)
+        linked = [w for pool in pools for w in _link(records, space, network, pool)]
+        return [*writes, *more, Insert(network), Insert(vrf), Insert(made), *linked], made
+
+    def delete(self, docker_id: str) -> None:
+        """Take the network out of the records, with whatever Docker has forgotten on it; unknown ones are gone."""
+
+        def decision(records: Records) -> tuple[list[Write], bool]:
+            host = records.hosts.one(name=self._host)
+            known = None if host is None else records.docker_networks.one(host=host.id, docker_id=docker_id)
+            return ([], False) if known is None else (forget_network(records, known), True)
+
+        if decide(self._store, decision):
+            log.info("network deleted", network=docker_id[:12])
+
+    def find(self, docker_id: str) -> DockerNetwork:
+        """Return the record of a network of this host's Docker.
+
+        Raises:
+            NotFound: it is not ours, or its record is lost.
+
+        """
+        return find(self._store.snapshot(), self._host, docker_id)
+
+
+def find(records: Records, host: str, docker_id: str) -> DockerNetwork:
+    """Return the record of a network of this host's Docker, or raise NotFound."""
+    row = records.hosts.one(name=host)
+    known = None if row is None else records.docker_networks.one(host=row.id, docker_id=docker_id)
+    if known is None:
+        raise NotFound("network", f"{docker_id[:12]} (in Moorage's records of host {host}; remove and create it again)")
+    return known
+
+
+def forget_network(records: Records, known: DockerNetwork) -> list[Write]:
+    """Return the writes that remove a network of one host's Docker, and the network itself with its last host."""
+    writes: list[Write] = [Delete(e) for e in records.endpoints.of(docker_network=known.id)]
+    writes.append(Delete(known))
+    if (vrf := records.vrfs.get(known.vrf)) is not None:
+        writes.append(Delete(vrf))
+    if any(other.id != known.id for other in records.docker_networks.of(network=known.network)):
+        return writes
+    for subnet in records.subnets.of(network=known.network):
+        writes += forget_subnet(records, subnet)
+    if (network := records.networks.get(known.network)) is not None:
+        writes.append(Delete(network))
+    return writes
+
+
+def _pools(data: Sequence[wire.IPAMData] | None) -> Iterator[Pool]:
+    for one in data or ():
+        if one.pool in ("", NULL_POOL):
+            continue
+        cidr = parse_network(one.pool, "--subnet")
+        gateway = parse_address(one.gateway) if one.gateway else None
+        if gateway is not None and gateway not in cidr:
+            raise BadRequest(f"gateway {gateway} is not in subnet {cidr}")
+        yield Pool(cidr, gateway)
+
+
+def _tenant(records: Records, name: str) -> tuple[Tenant, list[Write]]:
+    if (tenant := records.tenants.one(name=name)) is not None:
+        return tenant, [Keep(tenant)]
+    tenant = Tenant(id=TenantId(uuid.uuid4()), name=name)
+    return tenant, [Insert(tenant)]
+
+
+def _network(records: Records, tenant: Tenant, docker_id: str, asked: options.NetworkOptions) -> Network:
+    name = asked.name or docker_id
+    if records.networks.one(tenant=tenant.id, name=name) is not None:
+        raise BadRequest(f"moorage.network={name} is the name of another network of tenant {tenant.name}")
+    segment = choose(docker_id, SEGMENT_MAX, lambda n: records.networks.one(kind=Kind.BRIDGE, segment=n) is not None)
+    return Network(
+        id=NetworkId(uuid.uuid4()),
+        name=name,
+        tenant=tenant.id,
+        kind=asked.kind,
+        segment=segment,
+        mtu=asked.mtu,
+        internal=asked.internal,
+        gateway=asked.gateway,
+        isolation=asked.isolation,
+    )
+
+
+def _vrf(records: Records, host: Host, docker_id: str) -> Vrf:
+    return Vrf(
+        id=VrfId(uuid.uuid4()),
+        host=host.id,
+        zone=choose(docker_id, ZONE_MAX, lambda n: records.vrfs.one(host=host.id, zone=n) is not None),
+        ofport=free_ofport(records, host, docker_id),
+    )
+
+
+def free_ofport(records: Records, host: Host, seed: str) -> int:
+    """Return an OpenFlow port number that neither an endpoint nor a gateway of the host has."""
+
+    def taken(number: int) -> bool:
+        return (
+            records.endpoints.one(host=host.id, ofport=number) is not None
+            or records.vrfs.one(host=host.id, ofport=number) is not None
+        )
+
+    return choose(seed, OFPORT_MAX, taken)
+
+
+def _link(records: Records, space: Space, network: Network, pool: Pool) -> Iterator[Write]:
+    """Yield what gives the network its subnet: ours from RequestPool, or a new one for a foreign IPAM driver's."""
+    gateway = None if network.gateway is Gateway.NONE else pool.gateway
+    mine = records.subnets.one(space=space.id, cidr=pool.cidr)
+    if mine is not None and mine.network is None:
+        yield Update(mine, dataclasses.replace(mine, network=network.id, gateway=gateway))
+        return
+    other = mine or overlapping(records, space, pool.cidr)
+    if other is not None:
+        holder = records.networks.get(other.network)
+        name = f" of network {holder.name}" if holder else ""
+        raise BadRequest(f"subnet {pool.cidr} overlaps {other.cidr}{name} on this host")
+    yield Insert(
+        Subnet(
+            id=SubnetId(uuid.uuid4()),
+            space=space.id,
+            cidr=pool.cidr,
+            network=network.id,
+            gateway=gateway,
+            managed=False,
+        )
+    )
+    if records.spaces.get(space.id) is not None:
+        yield Update(space, dataclasses.replace(space, revision=space.revision + 1))
+
+
+def _check_same(records: Records, known: DockerNetwork, asked: options.NetworkOptions, pools: Sequence[Pool]) -> None:
+    """A repeated CreateNetwork must ask for what is there."""
+    have = {subnet.cidr for subnet in records.subnets.of(network=known.network)}
+    if known.options != asked.given or have != {pool.cidr for pool in pools}:
+        raise BadRequest(f"network {known.docker_id[:12]} exists with other options or subnets")

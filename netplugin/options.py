@@ -1,0 +1,132 @@
+"""What users may say with `-o` at `docker network create` and with `driver-opt` at an endpoint; pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from daemonkit.errors import BadRequest
+from netplugin import wire
+from records.model import DEFAULT_TENANT, Gateway, Isolation, Kind
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")  # goes into rows and metrics, never into a shell
+PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")  # of an interface's name: IFNAMSIZ leaves room for a number
+DEFAULT_MTU = 1500  # bytes: Ethernet's; a bridge has no underlay to fit into
+MTU_MIN, MTU_MAX = 576, 65535  # bytes: IPv4's least (RFC 791) and veth's most
+MTU_MIN_IPV6 = 1280  # bytes (RFC 8200 section 5)
+
+KNOWN = frozenset(
+    f"moorage.{key}" for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "segment", "uplink")
+)
+DOCKER_MTU = "com.docker.network.driver.mtu"
+DOCKER_PREFIX = "com.docker.network.container_iface_prefix"
+
+E = TypeVar("E", Kind, Gateway, Isolation)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """A network as its user asked for it."""
+
+    given: Mapping[str, str]
+    name: str | None
+    tenant: str
+    kind: Kind
+    gateway: Gateway
+    isolation: Isolation
+    internal: bool
+    mtu: int
+    prefix: str
+
+
+def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
+    """Return the options of a CreateNetwork.
+
+    Raises:
+        BadRequest: an unknown or impossible one; the text names it.
+
+    """
+    options = options or {}
+    generic = options.get(wire.GENERIC) or {}
+    if not isinstance(generic, Mapping) or not all(isinstance(v, str) for v in generic.values()):
+        raise BadRequest(f"{wire.GENERIC} must be a map of texts")
+    refuse_unknown(generic, KNOWN)
+    internal = options.get(wire.INTERNAL, False)
+    if not isinstance(internal, bool):
+        raise BadRequest(f"{wire.INTERNAL} must be true or false")
+    name = _name(generic, "moorage.network")
+    kind = _choice(generic, "moorage.kind", Kind, Kind.VXLAN if name else Kind.BRIDGE)
+    if kind is not Kind.BRIDGE:
+        raise BadRequest(
+            f"networks of moorage.kind={kind} are not available in this version; use -o moorage.kind=bridge"
+        )
+    for key in ("moorage.segment", "moorage.uplink"):
+        if key in generic:
+            raise BadRequest(f"{key} has no meaning for a network of moorage.kind=bridge")
+    gateway = _choice(generic, "moorage.gateway", Gateway, Gateway.NONE if internal else Gateway.NAT)
+    if internal and gateway is not Gateway.NONE:
+        raise BadRequest(f"an --internal network has no way out: moorage.gateway={gateway} contradicts it")
+    isolation = _choice(generic, "moorage.isolation", Isolation, Isolation.NETWORK)
+    if isolation is not Isolation.NETWORK:
+        raise BadRequest(f"moorage.isolation={isolation} is not available in this version; only network is")
+    return NetworkOptions(
+        given=dict(generic),
+        name=name,
+        tenant=_name(generic, "moorage.tenant") or DEFAULT_TENANT,
+        kind=kind,
+        gateway=gateway,
+        isolation=isolation,
+        internal=internal,
+        mtu=_mtu(generic),
+        prefix=prefix(generic),
+    )
+
+
+def prefix(generic: Mapping[str, str]) -> str:
+    """Return what interfaces in containers are called before their number."""
+    text = generic.get(DOCKER_PREFIX, "eth")
+    if not PREFIX.fullmatch(text):
+        raise BadRequest(f"{DOCKER_PREFIX}={text!r}: expected a letter and up to 9 letters, digits, - or _")
+    return text
+
+
+def refuse_unknown(given: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Refuse `moorage.*` keys that mean nothing, so that a slip of the pen is not silently ignored."""
+    for key in given:
+        if key.startswith("moorage.") and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"
+            raise BadRequest(f"unknown option {key!r}{hint}")
+
+
+def _name(generic: Mapping[str, str], key: str) -> str | None:
+    text = generic.get(key)
+    if text is not None and not NAME.fullmatch(text):
+        raise BadRequest(
+            f"{key}={text!r}: expected 1 to 63 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+    return text
+
+
+def _choice(generic: Mapping[str, str], key: str, kind: type[E], default: E) -> E:
+    text = generic.get(key)
+    if text is None:
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        raise BadRequest(f"{key}={text!r}: expected one of {', '.join(kind)}") from None
+
+
+def _mtu(generic: Mapping[str, str]) -> int:
+    if "moorage.mtu" in generic and generic.get(DOCKER_MTU, generic["moorage.mtu"]) != generic["moorage.mtu"]:
+        raise BadRequest(f"moorage.mtu={generic['moorage.mtu']} contradicts {DOCKER_MTU}={generic[DOCKER_MTU]}")
+    for key in ("moorage.mtu", DOCKER_MTU):
+        if (text := generic.get(key)) is not None:
+            if not re.fullmatch(r"[0-9]{1,5}", text) or not MTU_MIN <= int(text) <= MTU_MAX:
+                raise BadRequest(f"{key}={text!r}: expected {MTU_MIN} to {MTU_MAX} bytes")
+            return int(text)
+    return DEFAULT_MTU

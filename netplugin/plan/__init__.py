@@ -1,0 +1,1 @@
+"""What this host should have, as pure functions of the records."""

@@ -1,0 +1,104 @@
+"""What this host's iptables should hold for its networks, as rules in chains of our own; pure.
+
+Rules are known by a digest in their comment, so that nobody has to parse what `iptables-save` makes of their text
+(Felix's habit).  Everything is by interface name: `mg+` is every gateway port of ours, and of nobody else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Iterator
+from typing import Literal, TypeAlias
+
+from netplugin.plan.wiring import Wiring
+from records.model import Gateway, IpNetwork, Network, Vrf, gateway_port
+from records.snapshot import Records
+
+Family: TypeAlias = Literal["ipv4", "ipv6"]
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+MASQUERADE_CHAIN = "MOORAGE-POSTROUTING"
+FORWARD_CHAIN = "MOORAGE-FORWARD"
+ALL_GATEWAYS = "mg+"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a chain; two are the same when their digests are."""
+
+    table: str
+    chain: str
+    digest: str
+    text: str = dataclasses.field(default="", compare=False)
+
+    @classmethod
+    def make(cls, table: str, chain: str, text: str) -> Rule:
+        """Make a rule of matches and target as iptables(8) spells them."""
+        digest = hashlib.blake2b(f"{table} {chain} {text}".encode(), digest_size=8).hexdigest()
+        return cls(table, chain, digest, text)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ruleset:
+    """The rules of our own chains, in order, and the jumps that lead to these from the built-in ones."""
+
+    rules: tuple[Rule, ...]
+    jumps: frozenset[Rule]
+
+
+class Firewall(Wiring):
+    """Planner of the rules; the keys are the address families."""
+
+    __slots__ = ()
+
+    def keys(self, source: Records) -> Collection[Family]:  # noqa: ARG002  # both families always
+        return FAMILIES
+
+    def want(self, source: Records, key: Family) -> Ruleset | None:
+        version = 4 if key == "ipv4" else 6
+        routed = sorted(self._routed(source, version), key=lambda r: (gateway_port(r[0]), str(r[2])))
+        if not routed:
+            return None
+        masquerade = [
+            Rule.make("nat", MASQUERADE_CHAIN, f"-s {cidr} ! -o {gateway_port(vrf)} -j MASQUERADE")
+            for vrf, network, cidr in routed
+            if network.gateway is Gateway.NAT
+        ]
+        return Ruleset(
+            rules=(*masquerade, *_forward(routed)),
+            jumps=frozenset(
+                {
+                    Rule.make("nat", "POSTROUTING", f"-j {MASQUERADE_CHAIN}"),
+                    Rule.make("filter", "FORWARD", f"-j {FORWARD_CHAIN}"),
+                }
+            ),
+        )
+
+    def _routed(self, source: Records, version: int) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
+        """Yield each subnet with a gateway on this host."""
+        for vrf in self.vrfs(source):
+            for on in source.docker_networks.of(vrf=vrf.id):
+                network = source.networks.get(on.network)
+                for subnet in source.subnets.of(network=on.network):
+                    if network is not None and subnet.gateway is not None and subnet.cidr.version == version:
+                        yield vrf, network, subnet.cidr
+
+
+def _forward(routed: list[tuple[Vrf, Network, IpNetwork]]) -> Iterator[Rule]:
+    """Yield the forwarding rules: replies in, own sources out, nothing between networks, nothing new from outside.
+
+    `ACCEPT` is due because dockerd sets the policy of FORWARD to DROP.
+    """
+
+    def rule(text: str) -> Rule:
+        return Rule.make("filter", FORWARD_CHAIN, text)
+
+    yield rule(f"-o {ALL_GATEWAYS} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+    yield rule(f"-i {ALL_GATEWAYS} -o {ALL_GATEWAYS} -j DROP")
+    for vrf, network, cidr in routed:
+        yield rule(f"-i {gateway_port(vrf)} -s {cidr} -j ACCEPT")
+        if network.gateway is Gateway.ROUTED:
+            yield rule(f"-o {gateway_port(vrf)} -d {cidr} -j ACCEPT")
+    yield rule(f"-i {ALL_GATEWAYS} -j DROP")
+    yield rule(f"-o {ALL_GATEWAYS} -j DROP")

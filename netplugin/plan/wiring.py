@@ -1,0 +1,161 @@
+"""What this host should have for each endpoint and routing domain: links, ports, gateway addresses; pure.
+
+Keys are Docker's endpoint ids, and ids of VRFs: both lead to a record and to an interface's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Collection, Iterator
+from typing import NewType
+
+from records.model import (
+    Endpoint,
+    Host,
+    IpInterface,
+    Vrf,
+    VrfId,
+    gateway_port,
+)
+from records.snapshot import Records
+
+Key = NewType("Key", str)
+
+GATEWAY_MAC = "0e:00:00:00:00:fe"  # the same on every host: a container that moves keeps its gateway (PIPELINE ROUTE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """A pair of virtual Ethernet interfaces; the peer is Docker's once it has moved it into the container."""
+
+    name: str
+    peer: str = dataclasses.field(compare=False)
+    mac: str = dataclasses.field(compare=False)  # the peer's
+    mtu: int  # bytes, of both ends: dockerd sets neither (PROTOCOL rule 15)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the integration bridge.  `problem` is Open vSwitch's word why it has no place in the datapath."""
+
+    name: str
+    ofport: int
+    internal: bool = False
+    mac: str | None = None  # of an internal port; Open vSwitch chooses none for others
+    mtu: int | None = None  # bytes, of an internal port; a link has its own
+    attached_mac: str = dataclasses.field(
+        default="", compare=False
+    )  # for people: ovs Documentation/topics/integration.rst
+    problem: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GatewayLink:
+    """The host's end of a routing domain: an internal port that is up and has the gateways' addresses."""
+
+    name: str
+    addresses: frozenset[IpInterface]
+    up: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wiring:
+    """Look-ups that the planners of one host share."""
+
+    host: str
+
+    def record(self, records: Records) -> Host | None:
+        return records.hosts.one(name=self.host)
+
+    def endpoint(self, records: Records, key: Key) -> Endpoint | None:
+        host, endpoint = self.record(records), records.endpoints.one(docker_id=key)
+        return endpoint if endpoint is not None and host is not None and endpoint.host == host.id else None
+
+    def endpoints(self, records: Records) -> Iterator[Endpoint]:
+        host = self.record(records)
+        return iter(()) if host is None else records.endpoints.of(host=host.id)
+
+    def vrf(self, records: Records, key: Key) -> Vrf | None:
+        host = self.record(records)
+        vrf = records.vrfs.get(VrfId(uuid.UUID(key))) if len(key) == 32 else None
+        return vrf if vrf is not None and host is not None and vrf.host == host.id else None
+
+    def vrfs(self, records: Records) -> Iterator[Vrf]:
+        host = self.record(records)
+        return iter(()) if host is None else records.vrfs.of(host=host.id)
+
+
+def endpoint_key(endpoint: Endpoint) -> Key:
+    """Return the key of an endpoint's link and port."""
+    return Key(endpoint.docker_id)
+
+
+def vrf_key(vrf: Vrf) -> Key:
+    """Return the key of a routing domain's port and gateway."""
+    return Key(vrf.id.hex)
+
+
+def gateways(records: Records, vrf: Vrf) -> frozenset[IpInterface]:
+    """Return the gateway addresses of the VRF's subnets, each with its subnet's prefix length."""
+    found = set()
+    for on in records.docker_networks.of(vrf=vrf.id):
+        for subnet in records.subnets.of(network=on.network):
+            if subnet.gateway is not None:
+                found.add(ipaddress.ip_interface((subnet.gateway, subnet.cidr.prefixlen)))
+    return frozenset(found)
+
+
+def _mtu(records: Records, vrf: Vrf) -> int | None:
+    """Return the least MTU of the VRF's networks: what the host may send to any of them."""
+    found = [n.mtu for on in records.docker_networks.of(vrf=vrf.id) if (n := records.networks.get(on.network))]
+    return min(found, default=None)
+
+
+class Links(Wiring):
+    """Planner of the links: one pair an endpoint."""
+
+    __slots__ = ()
+
+    def keys(self, source: Records) -> Collection[Key]:
+        return {endpoint_key(e) for e in self.endpoints(source)}
+
+    def want(self, source: Records, key: Key) -> Link | None:
+        endpoint = self.endpoint(source, key)
+        network = None if endpoint is None else source.networks.get(endpoint.network)
+        if endpoint is None or network is None:
+            return None
+        return Link(endpoint.port, endpoint.peer, endpoint.mac, network.mtu)
+
+
+class Ports(Wiring):
+    """Planner of the bridge's ports: one an endpoint, and one a routing domain that has a gateway."""
+
+    __slots__ = ()
+
+    def keys(self, source: Records) -> Collection[Key]:
+        return {endpoint_key(e) for e in self.endpoints(source)} | {vrf_key(v) for v in self.vrfs(source)}
+
+    def want(self, source: Records, key: Key) -> Port | None:
+        if (endpoint := self.endpoint(source, key)) is not None:
+            return Port(endpoint.port, endpoint.ofport, attached_mac=endpoint.mac)
+        vrf = self.vrf(source, key)
+        if vrf is None or not gateways(source, vrf):
+            return None
+        mtu = _mtu(source, vrf)
+        return Port(gateway_port(vrf), vrf.ofport, internal=True, mac=GATEWAY_MAC, mtu=mtu, attached_mac=GATEWAY_MAC)
+
+
+class Gateways(Wiring):
+    """Planner of the gateways' addresses on the host."""
+
+    __slots__ = ()
+
+    def keys(self, source: Records) -> Collection[Key]:
+        return {vrf_key(v) for v in self.vrfs(source)}
+
+    def want(self, source: Records, key: Key) -> GatewayLink | None:
+        vrf = self.vrf(source, key)
+        addresses = frozenset() if vrf is None else gateways(source, vrf)
+        return GatewayLink(gateway_port(vrf), addresses) if vrf is not None and addresses else None

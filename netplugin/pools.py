@@ -1,0 +1,191 @@
+"""The IPAM driver's calls: pools and addresses in the records; decides and commits, knows neither HTTP nor switch."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Sequence
+
+from daemonkit.errors import BadRequest, Exhausted, NotFound
+from netplugin import wire
+from netplugin.host import own_host, space_of
+from netplugin.options import refuse_unknown
+from netplugin.plan import addresses, pools
+from records.model import IpAddress, IpNetwork, Space, Subnet, SubnetId, Use
+from records.snapshot import Records
+from records.store import Store, decide
+from records.writes import Delete, Insert, Update, Write
+
+LOCAL, GLOBAL = "moorage-local", "moorage-global"  # our address spaces, as Docker is told them
+
+
+class Pools:
+    """Subnets and addresses as Docker asks for them.  Every method is one commit, durable before it returns."""
+
+    def __init__(self, store: Store, host: str) -> None:
+        self._store = store
+        self._host = host
+
+    def request_pool(self, request: wire.RequestPool) -> Subnet:
+        """Take a subnet; one of our choice when the request names none.
+
+        Raises:
+            BadRequest: malformed, or it overlaps a subnet that is taken.
+            Exhausted: no default pool is left.
+
+        """
+        if request.address_space not in (LOCAL, GLOBAL, ""):
+            raise BadRequest(f"address space {request.address_space!r} is not ours: expected {LOCAL} or {GLOBAL}")
+        refuse_unknown(request.options or {}, frozenset())
+        wanted = parse_network(request.pool, "--subnet") if request.pool else None
+        within = _parse_range(request.sub_pool, wanted)
+        if wanted is not None and (wanted.version == 6) != request.v6:
+            raise BadRequest(f"--subnet {wanted} was asked for as IPv{6 if request.v6 else 4}")
+        return decide(self._store, lambda records: self._take_pool(records, wanted, within, v6=request.v6))
+
+    def _take_pool(
+        self, records: Records, wanted: IpNetwork | None, within: IpNetwork | None, *, v6: bool
+    ) -> tuple[list[Write], Subnet]:
+        space, writes = space_of(records, self._host)
+        cidr = wanted or pools.free_pool(records, space, v6=v6)
+        if cidr is None:
+            raise Exhausted("no default pool is left for this network: name one with --subnet")
+        if (other := pools.overlapping(records, space, cidr)) is not None:
+            raise BadRequest(_overlap(records, cidr, other))
+        subnet = Subnet(id=SubnetId(uuid.uuid4()), space=space.id, cidr=cidr, range=within)
+        return [*writes, Insert(subnet), *_bump(space, new=bool(writes))], subnet
+
+    def release_pool(self, pool_id: str) -> None:
+        """Give the subnet back, with every address of it; unknown ones are gone already."""
+
+        def decision(records: Records) -> tuple[list[Write], None]:
+            subnet = _find(records, pool_id)
+            return ([] if subnet is None else forget_subnet(records, subnet)), None
+
+        decide(self._store, decision)
+
+    def request_address(self, request: wire.RequestAddress) -> tuple[Subnet, IpAddress]:
+        """Take the address asked for, or the next free one.
+
+        Raises:
+            NotFound: no such pool.
+            BadRequest: outside the subnet, or taken.
+            Exhausted: no address is left.
+
+        """
+        wanted = parse_address(request.address) if request.address else None
+        use = Use.ENDPOINT
+        if (request.options or {}).get(wire.REQUEST_ADDRESS_TYPE) == wire.GATEWAY_REQUEST:
+            use = Use.GATEWAY
+        return decide(self._store, lambda records: self._take_address(records, request.pool_id, wanted, use))
+
+    def _take_address(
+        self, records: Records, pool_id: str, wanted: IpAddress | None, use: Use
+    ) -> tuple[list[Write], tuple[Subnet, IpAddress]]:
+        subnet = _find(records, pool_id)
+        if subnet is None:
+            raise NotFound("address pool", pool_id)
+        host = own_host(records, self._host)
+        writes: list[Write] = []
+        try:
+            if wanted is not None:
+                _check_wanted(records, subnet, wanted)
+                if use is Use.ENDPOINT and subnet.network is None:
+                    use = Use.AUXILIARY  # before CreateNetwork only --aux-address asks for a plain address
+            elif use is Use.GATEWAY:
+                wanted = addresses.first_free(records, subnet)
+            else:
+                wanted, writes = addresses.next_free(records, subnet, host.id)
+        except addresses.PoolExhausted:
+            what = f"range {subnet.range} of subnet {subnet.cidr}" if subnet.range else f"subnet {subnet.cidr}"
+            raise Exhausted(f"no address is left in {what}: remove containers, or make a larger network") from None
+        if use is Use.GATEWAY:
+            writes.append(Update(subnet, dataclasses.replace(subnet, gateway=wanted)))
+        return [*writes, addresses.take(subnet, wanted, use, host.id)], (subnet, wanted)
+
+    def release_address(self, request: wire.ReleaseAddress) -> None:
+        """Give an address back; one that nobody holds is free already."""
+        ip = parse_address(request.address) if request.address else None
+
+        def decision(records: Records) -> tuple[list[Write], None]:
+            subnet = _find(records, request.pool_id)
+            if subnet is None or ip is None or (held := addresses.taken(records, subnet, ip)) is None:
+                return [], None
+            return [Delete(held)], None
+
+        decide(self._store, decision)
+
+
+def forget_subnet(records: Records, subnet: Subnet) -> list[Write]:
+    """Return the writes that remove a subnet with its blocks and addresses."""
+    writes: list[Write] = [Delete(address) for address in records.addresses.of(subnet=subnet.id)]
+    writes += [Delete(block) for block in records.blocks.of(subnet=subnet.id)]
+    return [*writes, Delete(subnet)]
+
+
+def parse_network(text: str, what: str) -> IpNetwork:
+    """Return the network `text` names; bits beyond its prefix are dropped, as Docker does."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise BadRequest(f"{what} {text!r} is not a subnet: {error}") from None
+
+
+def parse_address(text: str) -> IpAddress:
+    """Return the address `text` names, with or without a prefix length."""
+    try:
+        return ipaddress.ip_interface(text).ip
+    except ValueError as error:
+        raise BadRequest(f"{text!r} is not an address: {error}") from None
+
+
+def _parse_range(text: str, wanted: IpNetwork | None) -> IpNetwork | None:
+    if not text:
+        return None
+    within = parse_network(text, "--ip-range")
+    if wanted is None:
+        raise BadRequest(f"--ip-range {within} needs a --subnet that holds it")
+    if within.version != wanted.version or not within.subnet_of(wanted):  # type: ignore[arg-type]  # same version
+        raise BadRequest(f"--ip-range {within} does not lie in --subnet {wanted}")
+    return within
+
+
+def _check_wanted(records: Records, subnet: Subnet, wanted: IpAddress) -> None:
+    if wanted.version != subnet.cidr.version or not addresses.usable(subnet.cidr, wanted):
+        raise BadRequest(f"address {wanted} is not one a machine can have in subnet {subnet.cidr}")
+    if (held := addresses.taken(records, subnet, wanted)) is not None:
+        raise BadRequest(f"address {wanted} is already in use as {_holder(records, subnet, held.use, wanted)}")
+
+
+def _holder(records: Records, subnet: Subnet, use: Use, ip: IpAddress) -> str:
+    if use is Use.GATEWAY:
+        return f"the gateway of {subnet.cidr}"
+    if use is Use.AUXILIARY:
+        return "an auxiliary address of the network (--aux-address)"
+    for endpoint in records.endpoints.of(network=subnet.network) if subnet.network else ():
+        if any(own is not None and own.ip == ip for own in (endpoint.ipv4, endpoint.ipv6)):
+            return f"that of endpoint {endpoint.docker_id[:12]}"
+    return "that of a container that is starting or stopping"
+
+
+def _overlap(records: Records, cidr: IpNetwork, other: Subnet) -> str:
+    network = records.networks.get(other.network)
+    if network is None:
+        return (
+            f"subnet {cidr} overlaps {other.cidr}, which a network that is being made (or failed to be) holds: "
+            "repeat the command in a minute"
+        )
+    return f"subnet {cidr} overlaps {other.cidr} of network {network.name}: choose another, or remove that network"
+
+
+def _find(records: Records, pool_id: str) -> Subnet | None:
+    try:
+        return records.subnets.get(uuid.UUID(pool_id))
+    except ValueError:
+        return None
+
+
+def _bump(space: Space, *, new: bool) -> Sequence[Write]:
+    """Make two who add overlapping subnets at once meet in one row (a new row meets in its unique name)."""
+    return () if new else (Update(space, dataclasses.replace(space, revision=space.revision + 1)),)

@@ -1,0 +1,67 @@
+"""Actuator of the gateways: addresses of the internal ports that Open vSwitch makes for our routing domains."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from daemonkit.diff import Diff
+from netplugin.plan.wiring import GatewayLink, Key
+from netplugin.system.netlink import Netlink
+
+
+class Gateways:
+    """Gives the ports their addresses.  The interfaces themselves come and go with the bridge's ports."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+        self._names: dict[str, Key] = {}  # a name holds 13 of a key's 32 digits: what we made tells the rest
+
+    def read(self, keys: Collection[Key] | None) -> Mapping[Key, GatewayLink]:
+        """Return the gateways that have addresses."""
+        names = None if keys is None else [f"mg{key[:13]}" for key in keys]
+        self._names.update({f"mg{key[:13]}": key for key in keys or ()})
+        found = {}
+        for link in self._netlink.links(names, prefix="mg"):
+            name = link.get("ifname")
+            addresses = frozenset(
+                ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link["index"])
+            )
+            if addresses:
+                key = self._names.get(name, Key(name.removeprefix("mg")))
+                found[key] = GatewayLink(name, addresses, up=link["flags"] & 1 == 1)  # IFF_UP
+        return found
+
+    def apply(self, change: Diff[Key, GatewayLink]) -> Mapping[Key, str]:
+        """Set and take away addresses."""
+        failed: dict[Key, str] = {}
+        wanted = [*change.create.items(), *change.change.items()]
+        nothing = {key: GatewayLink(link.name, frozenset(), up=False) for key, link in change.delete.items()}
+        for key, link in [*wanted, *nothing.items()]:
+            try:
+                self._set(key, link)
+            except (NetlinkError, OSError) as error:
+                failed[key] = f"gateway {link.name}: {error}"
+        return failed
+
+    def _set(self, key: Key, link: GatewayLink) -> None:
+        try:
+            index = self._netlink.index(link.name)
+        except OSError:
+            if not link.addresses:
+                return  # gone with its port
+            raise OSError("Open vSwitch has not made its interface (yet)") from None
+        self._names[link.name] = key
+        if link.up:
+            Path(f"/proc/sys/net/ipv6/conf/{link.name}/accept_ra").write_text("0")  # containers are no routers of ours
+        have = {ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(index)}
+        for gone in have - link.addresses:
+            self._netlink.address("del", index, str(gone.ip), gone.network.prefixlen)
+        self._netlink.call("set", index=index, state="up" if link.up else "down")
+        for new in link.addresses - have:
+            # No duplicate detection: every host has this address, and the switch answers for it.
+            more = {"flags": 0x02} if new.version == 6 else {"broadcast": str(new.network.broadcast_address)}
+            self._netlink.address("add", index, str(new.ip), new.network.prefixlen, **more)

@@ -1,0 +1,91 @@
+"""Actuator of the endpoints' links: virtual Ethernet pairs in the host's network namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from daemonkit.diff import Diff
+from netplugin.plan.wiring import Key, Link
+from netplugin.system.netlink import Netlink
+
+ALIAS = "moorage:"  # an interface whose alias begins so is ours; the endpoint's id follows
+DOOMED = 0x4D4F  # link group of what is about to be deleted: the kernel deletes a group in one RCU grace period
+
+
+class Links:
+    """Reads and makes the pairs.  Only the host's end is looked at: the other is in a container, and Docker's."""
+
+    def __init__(self, netlink: Netlink, whole_checksums: Callable[[], bool]) -> None:
+        self._netlink = netlink
+        self._whole_checksums = whole_checksums
+
+    def read(self, keys: Collection[Key] | None) -> Mapping[Key, Link]:
+        """Return the links that bear our mark."""
+        names = None if keys is None else [f"mv{key[:13]}" for key in keys if len(key) > 32]
+        found = {}
+        for link in self._netlink.links(names, prefix="mv"):
+            alias = link.get("ifalias") or ""
+            if alias.startswith(ALIAS):
+                name = link.get("ifname")
+                found[Key(alias.removeprefix(ALIAS))] = Link(name, "", "", link.get("mtu"))
+        return found
+
+    def apply(self, change: Diff[Key, Link]) -> Mapping[Key, str]:
+        """Make, resize and delete pairs; deletions in one batch."""
+        failed: dict[Key, str] = {}
+        for key, link in change.create.items():
+            with _kept(failed, key):
+                self._create(key, link)
+        for key, link in change.change.items():
+            with _kept(failed, key):
+                self._netlink.call("set", index=self._netlink.index(link.name), mtu=link.mtu)
+        if change.delete:
+            with _kept(failed, *change.delete):
+                self._delete([link.name for link in change.delete.values()])
+        return failed
+
+    def _create(self, key: Key, link: Link) -> None:
+        peer: dict[str, Any] = {"ifname": link.peer, "mtu": link.mtu, "address": link.mac}
+        try:
+            self._netlink.call("add", ifname=link.name, kind="veth", mtu=link.mtu, peer=peer)
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
+                raise
+            # A pair that was made but not yet marked, by a process that was killed in between: never handed to Docker.
+            self._netlink.call("del", ifname=link.name)
+            self._netlink.call("add", ifname=link.name, kind="veth", mtu=link.mtu, peer=peer)
+        quiet_ipv6(link.name)
+        if self._whole_checksums():
+            self._netlink.checksum_off(link.peer)
+        # The kernel takes an alias only from a change, not at creation.
+        self._netlink.call("set", index=self._netlink.index(link.name), ifalias=ALIAS + key, state="up")
+
+    def _delete(self, names: list[str]) -> None:
+        doomed = 0
+        for name in names:
+            with contextlib.suppress(NetlinkError):  # gone with its container's namespace
+                self._netlink.call("set", index=self._netlink.index(name), group=DOOMED)
+                doomed += 1
+        if doomed:
+            self._netlink.call("del", group=DOOMED)
+
+
+def quiet_ipv6(name: str) -> None:
+    """Keep the host's own IPv6 off an interface: router solicitations of 1,000 ports stalled the switch for 231 s."""
+    with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+
+
+@contextlib.contextmanager
+def _kept(failed: dict[Key, str], *keys: Key) -> Any:
+    """A fault stays with its keys."""
+    try:
+        yield
+    except (NetlinkError, OSError) as error:
+        failed.update(dict.fromkeys(keys, f"network interface: {error}"))
