@@ -1,0 +1,30 @@
+# Everything here is run as root on a Debian machine, and may be repeated.
+.PHONY: help install-deps demo test check bench clean
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+help:  ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+install-deps:  ## Install Debian packages and .venv (the others do it themselves)
+	@lab/prepare.sh
+
+demo: install-deps  ## Show the main job on a real Docker; KEEP=1 leaves the lab up
+	$(BIN)/python -m lab.demo $(if $(KEEP),--keep)
+
+test: check  ## Run all checks and tests; ARGS='-k name' for some of them
+	$(BIN)/pytest $(ARGS)
+
+check: install-deps  ## Check format, style, types and directions of import
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install-deps  ## Measure, as ratios against Docker's own drivers
+	$(BIN)/python -m bench
+
+clean:  ## Remove .venv, caches, and what killed labs left
+	test ! -x $(BIN)/moorage-lab || $(BIN)/moorage-lab clean
+	rm -rf .venv .*_cache .coverage .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
