@@ -19,3 +19,7 @@ class Referenced(Conflict):
 
 class Unavailable(RecordsError):
     """The database cannot be asked now.  Whether a commit that got this took effect is not known."""
+
+
+class Invalid(RecordsError):
+    """A record holds a value that its column cannot: out of bounds, or text that the database cannot keep."""

@@ -2,8 +2,9 @@
 
 Each class is one table of the schema (`moorage.ovsschema`), each field one column of the same name.  `id` is the row's
 UUID, chosen by whoever makes the record, so that records of one commit may refer to each other.  A field made by `ref`
-refers to a row of that table: the database refuses to delete a row that is referred to.  `UNIQUE` lists the columns
-that no two rows may share: the database refuses the second, whoever races.
+refers to a row of that table: the database refuses to delete a row that is referred to; one made by `bounded` is
+refused outside its bounds.  `UNIQUE` lists the columns that no two rows may share: the database refuses the second,
+whoever races.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"ref": table})
 
 
+def bounded(low: int, high: int, *, default: Any = dataclasses.MISSING) -> Any:
+    """A number that the database refuses outside of `low`..`high`."""
+    return dataclasses.field(default=default, metadata={"bounds": (low, high)})
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
@@ -81,7 +86,7 @@ class Host:
     id: HostId
     name: str
     vtep: str | None = None  # the address that other hosts' tunnels end at
-    heartbeat: int = 0  # counts up while the host lives; only its change has a meaning
+    heartbeat: int = bounded(0, 2**63 - 1, default=0)  # counts up while the host lives; only its change has a meaning
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)  # daemon -> version
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -109,8 +114,8 @@ class Network:
     name: str
     tenant: TenantId = ref("Tenant")
     kind: Kind
-    segment: int  # 1..2^24-1
-    mtu: int  # bytes, of the containers' interfaces
+    segment: int = bounded(1, 2**24 - 1)
+    mtu: int = bounded(68, 65535)  # bytes, of the containers' interfaces; RFC 791: no link carries less than 68
     internal: bool = False
     gateway: Gateway = Gateway.NAT
     isolation: Isolation = Isolation.NETWORK
@@ -129,7 +134,7 @@ class Space:
 
     id: SpaceId
     name: str
-    revision: int = 0
+    revision: int = bounded(0, 2**63 - 1, default=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +196,8 @@ class Vrf:
 
     id: VrfId
     host: HostId = ref("Host")
-    zone: int  # 1..65535, conntrack zone and register 4 of the pipeline
-    ofport: int  # OpenFlow number of the gateway port
+    zone: int = bounded(1, 65535)  # conntrack zone and register 4 of the pipeline
+    ofport: int = bounded(1, 65279)  # OpenFlow number of the gateway port; OFPP_MAX is 0xff00
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +230,7 @@ class Endpoint:
     docker_network: DockerNetworkId = ref("Docker_Network")
     network: NetworkId = ref("Network")
     host: HostId = ref("Host")
-    ofport: int  # 1..65279 (OFPP_MAX is 0xff00); what we ask Open vSwitch for (ofport_request)
+    ofport: int = bounded(1, 65279)  # OFPP_MAX is 0xff00; what we ask Open vSwitch for (ofport_request)
     mac: str
     ipv4: IpInterface | None = None
     ipv6: IpInterface | None = None

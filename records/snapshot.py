@@ -121,40 +121,50 @@ class Records:
 
     @property
     def hosts(self) -> Table[Host]:
+        """Machines."""
         return cast("Table[Host]", self.tables[Host.TABLE])
 
     @property
     def tenants(self) -> Table[Tenant]:
+        """Owners."""
         return cast("Table[Tenant]", self.tables[Tenant.TABLE])
 
     @property
     def networks(self) -> Table[Network]:
+        """Segments."""
         return cast("Table[Network]", self.tables[Network.TABLE])
 
     @property
     def spaces(self) -> Table[Space]:
+        """Scopes of disjoint subnets."""
         return cast("Table[Space]", self.tables[Space.TABLE])
 
     @property
     def subnets(self) -> Table[Subnet]:
+        """Docker's pools."""
         return cast("Table[Subnet]", self.tables[Subnet.TABLE])
 
     @property
     def blocks(self) -> Table[Block]:
+        """Parts of subnets, each with one host."""
         return cast("Table[Block]", self.tables[Block.TABLE])
 
     @property
     def addresses(self) -> Table[Address]:
+        """Addresses that are taken."""
         return cast("Table[Address]", self.tables[Address.TABLE])
 
     @property
     def vrfs(self) -> Table[Vrf]:
+        """Routing domains on hosts."""
         return cast("Table[Vrf]", self.tables[Vrf.TABLE])
 
     @property
     def docker_networks(self) -> Table[DockerNetwork]:
+        """Networks as hosts' Dockers know them."""
         return cast("Table[DockerNetwork]", self.tables[DockerNetwork.TABLE])
 
     @property
     def endpoints(self) -> Table[Endpoint]:
+        """Attachments of containers."""
         return cast("Table[Endpoint]", self.tables[Endpoint.TABLE])

@@ -17,7 +17,7 @@ class Insert:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Update:
-    """Change the columns in which `new` differs from `old`; refused (Conflict) if one of these is no longer as in `old`."""
+    """Change the columns in which `new` differs from `old`; refused (Conflict) unless these are still as in `old`."""
 
     old: Record
     new: Record
@@ -38,3 +38,11 @@ class Keep:
 
 
 Write: TypeAlias = Insert | Update | Delete | Keep
+
+
+def difference(old: Record, new: Record) -> list[str]:
+    """Return the columns in which two states of one record differ; ValueError where they are not of one record."""
+    if type(old) is not type(new) or old.id != new.id:
+        raise ValueError(f"{old!r} and {new!r} are not states of one record")
+    names = (field.name for field in dataclasses.fields(old))
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
