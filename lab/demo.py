@@ -1,0 +1,196 @@
+"""The demonstration (`make demo`): Moorage's main job on a real Docker and a real Open vSwitch, step by step."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from lab.command import CommandFailed, LabError, wait_for
+from lab.host import Host
+from lab.image import IMAGE
+from lab.lab import Lab
+from lab.traces import BRIDGE, drops, flows, traces
+
+WEB, DB = "10.1.0.0/24", "10.2.0.0/24"
+CREATE = ("network", "create", "-d", "moorage-net", "--ipam-driver", "moorage-net")
+SLEEP = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
+
+
+class Story:
+    """Prints each step and its result in plain words; remembers whether one failed."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self._number = 0
+
+    def step(self, what: str) -> None:
+        """Say what comes now."""
+        self._number += 1
+        click.secho(f"\n{self._number}. {what}", bold=True)
+
+    def command(self, host: Host, *argv: str) -> str:
+        """Run a `docker` command, and show it as the user would type it."""
+        click.secho(f"   $ docker {' '.join(argv)}", fg="cyan")
+        return host.docker(*argv)
+
+    def result(self, text: str, *, good: bool) -> None:
+        """Say how it ended."""
+        self.failed += not good
+        click.echo(f"   {click.style('ok  ', fg='green') if good else click.style('FAIL', fg='red')} {text}")
+
+
+def lost(ping: str) -> tuple[int, int]:
+    """Return (sent, lost) of what `ping` printed."""
+    found = re.search(r"(\d+) packets transmitted, (\d+) (?:packets )?received", ping)
+    if found is None:
+        msg = f"ping printed no summary: {ping[-200:]!r}"
+        raise LabError(msg)
+    return int(found[1]), int(found[1]) - int(found[2])
+
+
+def answered(run: Callable[[], str]) -> bool:
+    """Return whether a ping was answered."""
+    try:
+        sent, gone = lost(run())
+    except CommandFailed:
+        return False
+    return gone < sent
+
+
+def tell(story: Story, lab: Lab) -> None:
+    """Go through the main job."""
+    host = lab.host
+    _networks(story, host)
+    _first_packets(story, host)
+    _ways_out(story, lab)
+    _isolation(story, host)
+    _false_sources(story, host)
+    _controller_dies(story, host)
+    _nothing_left(story, host)
+
+
+def _networks(story: Story, host: Host) -> None:
+    story.step("Two networks on the driver, with our addresses")
+    for name, subnet in (("web", WEB), ("db", DB)):
+        story.command(host, *CREATE, "--subnet", subnet, name)
+        gateway = host.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name).strip()
+        story.result(f"{name} is {subnet}, its gateway {gateway} is answered on this host", good=bool(gateway))
+
+
+def _first_packets(story: Story, host: Host) -> None:
+    story.step("Containers reach each other by name and address, from the very first packet")
+    story.command(host, "run", "-d", "--name", "a", "--network", "web", "--ip", "10.1.0.10", IMAGE, *SLEEP)
+    for target in ("a", "10.1.0.10"):
+        out = story.command(host, "run", "--rm", "--network", "web", IMAGE, "ping", "-c", "10", "-i", "0.1", target)
+        sent, gone = lost(out)
+        story.result(f"a new container pings {target}: {sent} sent, {gone} lost", good=gone == 0)
+    story.command(host, "run", "-d", "--name", "b", "--network", "web", IMAGE, *SLEEP)
+
+
+def _ways_out(story: Story, lab: Lab) -> None:
+    host, outside = lab.host, lab.outside
+    story.step("Each container reaches its gateway, and the outside through the host's address (NAT)")
+    for name in ("a", "b"):
+        story.result(f"{name} reaches its gateway 10.1.0.1", good=host.reaches(name, "10.1.0.1"))
+        story.result(f"{name} reaches {outside.address} outside", good=host.reaches(name, outside.address))
+    back = answered(lambda: outside.exec("ping", "-c", "1", "-W", "1", "10.1.0.10"))
+    story.result("the outside has no way to 10.1.0.10 by itself: what came back came through NAT", good=not back)
+
+
+def _isolation(story: Story, host: Host) -> None:
+    story.step("A container of another network does not reach the first")
+    story.command(host, "run", "-d", "--name", "c", "--network", "db", IMAGE, *SLEEP)
+    story.result("c (db) reaches its own gateway 10.2.0.1", good=host.reaches("c", "10.2.0.1"))
+    story.result("c (db) does not reach a (web)", good=not host.reaches("c", "10.1.0.10"))
+    story.result("a (web) does not reach c (db)", good=not host.reaches("a", _address(host, "c", "db")))
+
+
+def _false_sources(story: Story, host: Host) -> None:
+    story.step("A container that sends with a false address or a false MAC is dropped, and counted")
+    true_mac = host.in_netns("b", "cat", "/sys/class/net/eth0/address").strip()
+    before = sum(drops(host).values())
+    host.in_netns("b", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
+    ping = ("ping", "-c", "3", "-i", "0.2", "-W", "1")
+    heard = answered(lambda: host.in_netns("b", *ping, "-I", "10.1.0.99", "10.1.0.10"))
+    host.in_netns("b", "ip", "addr", "del", "10.1.0.99/24", "dev", "eth0")
+    story.result("b as 10.1.0.99 is not heard by a", good=not heard)
+    host.in_netns("b", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:63")
+    heard = answered(lambda: host.in_netns("b", *ping, "10.1.0.10"))
+    host.in_netns("b", "ip", "link", "set", "eth0", "address", true_mac)
+    story.result("b with a false MAC is not heard by a", good=not heard)
+    wait_for("b to be heard again", lambda: host.reaches("b", "10.1.0.10"), 10)
+    counted = sum(drops(host).values()) - before
+    story.result(f"the switch counted {counted} dropped packets by reason", good=counted > 0)
+
+
+def _controller_dies(story: Story, host: Host) -> None:
+    story.step("The controller is killed with -9 under a running ping, and started again")
+    have = flows(host)
+    target = [*host.enter(), "nsenter", "-t", str(host.container_pid("b")), "-n", "--"]
+    ping = host.spawn("ping", *target[len(host.enter()) :], "ping", "-i", "0.02", "-c", "250", "10.1.0.10")
+    host.procs["moorage-controller"].kill()
+    story.result(f"killed; the switch still has its {len(have)} flows", good=flows(host) == have)
+    host.start_controller()
+    wait_for("the ping to end", lambda: not ping.alive(), 60)
+    sent, gone = lost(host.log("ping").read_text())
+    story.result(
+        f"{sent} pings meanwhile, {gone} lost; the same {len(have)} flows", good=gone == 0 and flows(host) == have
+    )
+    out = story.command(host, "run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "-i", "0.1", "a")
+    story.result("a new container on the restarted controller reaches a at once", good=lost(out)[1] == 0)
+
+
+def _nothing_left(story: Story, host: Host) -> None:
+    story.step("Removing the networks leaves nothing behind")
+    story.command(host, "rm", "-f", "a", "b", "c")
+    story.command(host, "network", "rm", "web", "db")
+    left: list[str] = []
+
+    def gone() -> bool:
+        left[:] = [*traces(host), *(f for f in flows(host) if "in_port=" in f or "10.1.0" in f or "10.2.0" in f)]
+        return not left
+
+    try:
+        wait_for("everything to go", gone, 10)
+    except LabError:
+        story.result(f"left: {', '.join(left)}", good=False)
+    else:
+        story.result(f"no port on {BRIDGE}, no interface, flow, rule, address or record of them", good=True)
+
+
+def _address(host: Host, container: str, network: str) -> str:
+    return host.docker("inspect", "-f", f"{{{{.NetworkSettings.Networks.{network}.IPAddress}}}}", container).strip()
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the lab up until ctrl-C, and say how to enter it.")
+def main(*, keep: bool) -> None:
+    """Show Moorage's main job; exit status 1 if a step did not end well."""
+    began = time.monotonic()
+    story = Story()
+    click.echo("Starting a host in namespaces of its own: dockerd, Open vSwitch, Moorage ...")
+    with Lab("demo") as lab:
+        tell(story, lab)
+        took = time.monotonic() - began
+        if story.failed:
+            click.secho(f"\n{story.failed} steps did not end well, in {took:.0f} s", fg="red")
+        else:
+            click.secho(f"\nAll of it works, in {took:.0f} s", fg="green")
+        if keep:
+            click.echo(f"\nThe lab is up; ctrl-C ends it.\n  {lab.host.where()}")
+            for name in lab.host.procs:
+                click.echo(f"  log of {name}: {lab.host.log(name)}")
+            try:
+                signal.pause()
+            except KeyboardInterrupt:
+                click.echo("stopping")
+    sys.exit(1 if story.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
