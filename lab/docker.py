@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import ClassVar, Unpack
 
 from lab.command import CommandFailed, LabError, Options, run, wait_for
 from lab.image import IMAGE
 from lab.node import Node
+
+IDLE = ["sh", "-c", "trap 'exit 0' TERM; sleep 2147483647 & wait"]  # a plain `sleep` as pid 1 is deaf to TERM for 10 s
 
 
 class WithDocker(Node):
@@ -50,7 +53,14 @@ class WithDocker(Node):
     def load_image(self, tar: Path) -> None:
         """Give Docker the image that containers of the lab are made from, unless it has one."""
         if not self.docker("images", "-q", IMAGE).strip():
-            self.docker("import", "-c", 'CMD ["sh"]', tar, IMAGE)
+            self.docker("import", "-c", f"CMD {json.dumps(IDLE)}", tar, IMAGE)
+
+    def clear_docker(self) -> None:
+        """Remove all containers, and all networks that users made."""
+        if containers := self.docker("ps", "-aq").split():
+            self.docker("rm", "-f", *containers)
+        if networks := self.docker("network", "ls", "-q", "--filter", "type=custom").split():
+            self.docker("network", "rm", *networks)
 
     def container_pid(self, container: str) -> int:
         """Return the process id of a container on the node."""

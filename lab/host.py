@@ -21,6 +21,21 @@ class Host(WithDocker, WithOpenVSwitch, WithMoorage):
         if docker:
             self.start_docker()
 
+    def repair(self) -> None:
+        """Bring it back to how `start` left it: what was started runs, and Docker has no containers and networks."""
+        starts = {
+            "ovsdb-server": self.start_ovsdb, "ovs-vswitchd": self.start_vswitchd,
+            "moorage-db": self.start_db, "moorage-controller": self.start_controller,
+            "moorage-netplugin": self.start_netplugin, "dockerd": self.start_docker,
+        }  # fmt: skip
+        for name, start in starts.items():
+            if name in self.procs:
+                self.procs[name].resume()
+                if not self.procs[name].alive():
+                    start()
+        if "dockerd" in self.procs:
+            self.clear_docker()
+
     def where(self) -> str:
         """Say how to use it from a shell."""
         return f"docker -H unix://{self.docker_sock} ps   |   {' '.join(self.enter())} bash"

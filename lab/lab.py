@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Self
 
 from lab.cgroups import Cgroup, hierarchies
+from lab.command import LabError
 from lab.fabric import Fabric
 from lab.host import Host
 from lab.image import make_image
 from lab.moorage import Config
 from lab.node import Node
-from lab.place import ROOT, Place
+from lab.place import ROOT, Place, make_root
 
 AT_ONCE = 4  # hosts that start at a time
 OUTSIDE = 9  # its number in its LAN: 203.0.113.9
@@ -61,14 +62,14 @@ class Lab:
         return [*self.hosts, self.outside, self.fabric]
 
     def start(self) -> Self:
-        """Start everything; what a killed process left of a lab of this name is removed first.
+        """Start everything; what killed processes left of their labs is removed first.
 
         Raises:
             LabError: something did not start, or a running process has a lab of this name.  `stop` clears up.
 
         """
+        sweep(self.place.root)
         self._claim = self.place.claim()
-        clean(self.place)
         self.place.make()
         self.fabric.boot()
         self.fabric.attach(self.outside, "outside", "eth0", OUTSIDE)
@@ -115,11 +116,24 @@ class Lab:
         self.stop()
 
 
-def clean(place: Place) -> None:
-    """Remove what a killed process left of a lab: its nodes are dead, but directories and empty cgroups stay."""
-    for name in _nodes(place):
-        Node(name, place).destroy()
-    shutil.rmtree(place.directory, ignore_errors=True)
+def sweep(root: Path = ROOT) -> dict[str, str]:
+    """Remove what labs left whose processes were killed; return what became of each lab found: `removed`, or why not.
+
+    Their nodes are dead, but directories and empty cgroups stay.
+    """
+    make_root(root)
+    found = {}
+    for name in sorted(path.name for path in root.iterdir()):
+        try:
+            place = Place(name, root)
+            with place.claim():
+                for node in _nodes(place):
+                    Node(node, place).destroy()
+                shutil.rmtree(place.directory, ignore_errors=True)
+            found[name] = "removed"
+        except LabError as error:
+            found[name] = f"left alone: {error}"
+    return found
 
 
 def leftovers(place: Place) -> list[str]:

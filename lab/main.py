@@ -10,8 +10,7 @@ from types import FrameType
 import click
 
 from lab.command import LabError
-from lab.lab import Lab, clean
-from lab.place import ROOT, Place
+from lab.lab import Lab, sweep
 
 
 def main() -> None:
@@ -37,10 +36,11 @@ def commands() -> None:
 @commands.command()
 @click.argument("hosts", type=click.IntRange(1, 32), default=1)
 @click.option("--name", default="play", show_default=True, help="Several labs may run under different names.")
-def up(hosts: int, name: str) -> None:
+@click.option("--bare", is_flag=True, help="Docker and Open vSwitch only, without Moorage.")
+def up(hosts: int, name: str, *, bare: bool) -> None:
     """Start HOSTS hosts (1 unless said), say how to use them, and wait for ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    with Lab(name, hosts=hosts) as lab:
+    with Lab(name, hosts=hosts, moorage=not bare) as lab:
         for host in lab.hosts:
             click.echo(f"{host.name} {host.address}  {host.where()}")
         click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
@@ -51,18 +51,11 @@ def up(hosts: int, name: str) -> None:
             click.echo("stopping")
 
 
-@commands.command("clean")
-def clean_all() -> None:
+@commands.command()
+def clean() -> None:
     """Remove what labs left whose processes were killed; those that run are left alone."""
-    for directory in sorted(ROOT.glob("*/")):
-        place = Place(directory.name)
-        try:
-            with place.claim():
-                clean(place)
-        except LabError as error:
-            click.echo(f"{place.lab}: left alone: {error}")
-            continue
-        click.echo(f"{place.lab}: removed")
+    for name, outcome in sweep().items():
+        click.echo(f"{name}: {outcome}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -30,6 +30,8 @@ class WithOpenVSwitch(Node):
             run(["ovsdb-tool", "create", self.path(DATABASE), SCHEMA])
         self.start_ovsdb()
         settings = [f"external_ids:system-id={self.name}", f"external_ids:hostname={self.name}"]
+        # The kernel would do so as soon as ovs-vswitchd asks for it; now we know what there is
+        run(["modprobe", "-q", "openvswitch"], check=False)
         if datapath() == "netdev":
             # Without it a container's TCP whose checksums are offloaded is dead, and all TCP ten times slower.
             # Read when ovs-vswitchd starts, and only then.

@@ -45,17 +45,8 @@ class Place:
         return f"/moorage-lab.{self.lab}.{node}"
 
     def make(self) -> None:
-        """Make the directory; only root may look into it.
-
-        Raises:
-            LabError: somebody else made the root directory: its owner could swap what is in it under our feet.
-
-        """
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = self.root.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            msg = f"{self.root} is not a directory of ours alone; remove it"
-            raise LabError(msg)
+        """Make the directory; only root may look into it."""
+        make_root(self.root)
         self.directory.mkdir(mode=0o700)
 
     def claim(self) -> socket.socket:
@@ -75,3 +66,17 @@ class Place:
             msg = f"lab {self.lab} is in use by a running process"
             raise LabError(msg) from error
         return claim
+
+
+def make_root(root: Path) -> None:
+    """Make the directory of all labs, unless there is one.
+
+    Raises:
+        LabError: somebody else may write there, and could swap what is in it under our feet.
+
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        msg = f"{root} is not a directory of ours alone; remove it"
+        raise LabError(msg)
