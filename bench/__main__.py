@@ -1,0 +1,39 @@
+"""`make bench`: all figures, as ratios taken in one run; `--quick` for fewer rounds."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+from bench import attach, daemons
+from bench.figures import noise
+from lab.lab import Lab
+
+FEW, MANY = 10, 200  # endpoints on the host
+
+
+def main() -> None:
+    """Run everything; bounded in rounds."""
+    quick = "--quick" in sys.argv
+    rounds = 10 if quick else 60
+    many = 40 if quick else MANY
+    print(f"noise of this machine (p90 over median of a fixed piece of work): {noise():.2f}")
+    with Lab("bench") as lab:
+        host = lab.host
+        attach.networks(host)
+        daemons.memory(host)
+        daemons.startup(host, 2 if quick else 5)
+        daemons.empty_call(host, 200)
+        attach.runs(host, 5 if quick else 20)
+        names = itertools.count()
+        attach.populate(host, FEW, names)
+        few = attach.connects(host, rounds, FEW)
+        attach.parallel(host, 2 if quick else 5, 20 if quick else 50)
+        attach.populate(host, many - FEW, names)
+        crowd = attach.connects(host, rounds, many)
+        attach.growth(few, crowd)
+    print(f"\nnoise at the end: {noise():.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What a running container and its user notice when a part of Moorage dies, and that it comes back by itself."""
+
+import json
+
+import pytest
+from system.steps import address, container, lost, network, nothing_left, refused
+
+from lab.command import wait_for
+from lab.host import Host
+from lab.image import IMAGE
+from lab.traces import flows
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def web(host: Host) -> Host:
+    """A host with network `web` and containers `a` (10.1.0.10) and `b` on it."""
+    network(host, "web")
+    container(host, "a", "web", "--ip", "10.1.0.10")
+    container(host, "b", "web")
+    return host
+
+
+def test_the_controller_killed_and_started_costs_no_packet(web: Host) -> None:
+    have = flows(web)
+    ping = web.spawn(
+        "ping", "nsenter", "-t", web.container_pid("b"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
+    )
+    web.procs["moorage-controller"].kill()
+    web.start_controller()
+    wait_for("the ping to end", lambda: not ping.alive(), 60)
+
+    assert " 0% packet loss" in ping.tail()
+    wait_for("the same flows", lambda: flows(web) == have, 5)
+
+
+def test_without_a_controller_a_container_starts_late_with_a_warning_and_works_when_it_is_back(web: Host) -> None:
+    web.procs["moorage-controller"].kill()
+    container(web, "late", "web")
+
+    assert "joined without confirmed flows" in web.log("moorage-netplugin").read_text()
+
+    web.start_controller()
+    wait_for("its flows", lambda: web.reaches("late", "10.1.0.10"), 10)
+
+
+def test_join_strict_refuses_a_container_whose_flows_nobody_confirms(host: Host) -> None:
+    host.configure({"netplugin": {"join": "strict", "join_within": 0.5}})
+    host.procs["moorage-netplugin"].kill()
+    host.start_netplugin()
+    network(host, "web")
+    host.procs["moorage-controller"].kill()
+
+    assert "not confirmed its flows within 0.5 s" in refused(lambda: container(host, "x", "web"))
+
+
+def test_with_the_database_away_traffic_goes_on_and_commands_say_why_they_fail(web: Host) -> None:
+    web.procs["moorage-db"].kill()
+
+    assert 0 == lost(web, "b", "10.1.0.10")
+    assert "records unavailable" in refused(lambda: container(web, "c", "web"))
+
+    web.docker("rm", "-f", "c", check=False)
+    web.start_db()
+    wait_for("the records", lambda: not web.docker("run", "--rm", "--network", "web", IMAGE, "true"), 15)
+    assert " 0% packet loss" in web.docker("run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "a")
+
+
+def test_with_the_switch_away_a_container_fails_with_the_reason_and_starts_when_it_is_back(web: Host) -> None:
+    web.procs["ovs-vswitchd"].kill()
+    web.procs["ovsdb-server"].kill()
+
+    assert "Open vSwitch" in refused(lambda: container(web, "c", "web"))
+
+    web.docker("rm", "-f", "c")
+    web.start_ovsdb()
+    web.start_vswitchd()
+    wait_for("the flows", lambda: web.reaches("b", "10.1.0.10"), 20)
+    container(web, "d", "web")
+    assert 0 == lost(web, "d", "10.1.0.10")
+
+
+def test_netplugin_killed_and_started_changes_nothing_for_running_containers(web: Host) -> None:
+    ping = web.spawn(
+        "ping", "nsenter", "-t", web.container_pid("b"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
+    )
+    web.procs["moorage-netplugin"].kill()
+    web.start_netplugin()
+    wait_for("the ping to end", lambda: not ping.alive(), 60)
+
+    assert " 0% packet loss" in ping.tail()
+    container(web, "c", "web")
+    assert 0 == lost(web, "c", address(web, "b", "web"))
+
+
+def test_what_docker_deleted_while_netplugin_was_away_is_swept(host: Host) -> None:
+    host.configure({"netplugin": {"forget_after": 1.0, "resync": 1.0}})
+    host.procs["moorage-netplugin"].kill()
+    host.start_netplugin()
+    network(host, "web")
+    container(host, "a", "web")
+    host.procs["moorage-netplugin"].kill()
+    host.docker("rm", "-f", "a", timeout=120)
+    host.docker("network", "rm", "web", timeout=120)
+    host.start_netplugin()
+
+    nothing_left(host, within=20)
+
+
+def test_flushed_rules_and_deleted_flows_and_ports_come_back(host: Host) -> None:
+    host.configure({"netplugin": {"resync": 1.0}, "controller": {"resync": 1.0}})
+    for name in ("moorage-netplugin", "moorage-controller"):
+        host.procs[name].kill()
+    host.start_controller()
+    host.start_netplugin()
+    network(host, "web")
+    container(host, "a", "web", "--ip", "10.1.0.10")
+    container(host, "b", "web")
+    have = flows(host)
+    rules = [line for line in host.exec("iptables-save").splitlines() if "moorage" in line]
+    host.exec("iptables", "-t", "nat", "-F")
+    host.exec("iptables", "-F", "MOORAGE-FORWARD")
+    host.ofctl("del-flows", "moorage0")
+    host.vsctl("del-port", next(p for p in host.vsctl("list-ports", "moorage0").split() if p.startswith("mv")))
+
+    def rules_back() -> bool:
+        return rules == [line for line in host.exec("iptables-save").splitlines() if "moorage" in line]
+
+    wait_for("the rules", rules_back, 10)
+    wait_for("the flows", lambda: flows(host) == have, 10)
+    wait_for("the path", lambda: host.reaches("b", "10.1.0.10"), 10)
+
+
+def test_flows_rules_and_ports_of_others_are_left_alone(web: Host) -> None:
+    web.ofctl("add-flow", "moorage0", "cookie=0x77,table=200,priority=5,actions=drop")
+    web.exec("iptables", "-A", "FORWARD", "-m", "comment", "--comment", "theirs", "-j", "ACCEPT")
+    for name in ("moorage-netplugin", "moorage-controller"):
+        web.procs[name].kill()
+    web.start_controller()
+    web.start_netplugin()
+    container(web, "c", "web")
+
+    assert "cookie=0x77" in web.ofctl("dump-flows", "moorage0", "table=200")
+    assert "theirs" in web.exec("iptables-save")
+
+    web.ofctl("del-flows", "moorage0", "table=200")
+    web.exec("iptables", "-D", "FORWARD", "-m", "comment", "--comment", "theirs", "-j", "ACCEPT")
+
+
+def test_dockerd_killed_and_restarted_leaves_one_endpoint_a_container(web: Host) -> None:
+    web.configure({"netplugin": {"forget_after": 1.0}})
+    web.procs["moorage-netplugin"].kill()
+    web.start_netplugin()
+    web.docker("update", "--restart", "always", "a", "b")
+    web.procs["dockerd"].kill()
+    web.start_docker()
+
+    wait_for("the containers", lambda: web.reaches("b", "10.1.0.10"), 60)
+    wait_for("one endpoint a container", lambda: 2 == len(_endpoints(web)), 30)
+
+
+def _endpoints(host: Host) -> list[object]:
+    text = host.exec("ovsdb-client", "--format=json", "dump", "unix:/run/moorage/db.sock", "Moorage", "Endpoint")
+    rows: list[object] = json.loads(text)["data"]
+    return rows
