@@ -45,10 +45,10 @@ def values(column: codec.Column) -> st.SearchStrategy[Any]:
 
 
 @functools.cache
-def _any_values(kind: Any) -> dict[str, st.SearchStrategy[Any]]:
-    return {name: values(column) for name, column in codec.columns(kind).items()}
+def _any_values(table: str) -> dict[str, st.SearchStrategy[Any]]:
+    return {name: values(column) for name, column in codec.columns(codec.KINDS[table]).items()}
 
 
 def records(kind: type[Record], ids: st.SearchStrategy[uuid.UUID] | None = None) -> st.SearchStrategy[Record]:
     """Return any record of a class, with an id of `ids` if given."""
-    return st.builds(kind, id=st.uuids() if ids is None else ids, **_any_values(kind))
+    return st.builds(kind, id=st.uuids() if ids is None else ids, **_any_values(kind.TABLE))

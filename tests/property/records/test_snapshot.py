@@ -62,7 +62,7 @@ def test_every_record_is_found_by_its_id_by_its_unique_columns_and_by_what_it_re
     snapshot = Records().replaced(changes)
 
     for table in snapshot.tables.values():
-        for record in list(table):
+        for record in table.rows.values():
             assert record is table.get(record.id)
             for columns in record.UNIQUE:
                 assert record is table.one(**dict(zip(columns, unique_key(record, columns), strict=True)))
