@@ -84,18 +84,18 @@ def _networks(story: Story, host: Host) -> None:
 
 def _first_packets(story: Story, host: Host) -> None:
     story.step("Containers reach each other by name and address, from the very first packet")
-    story.command(host, "run", "-d", "--name", "a", "--network", "web", "--ip", "10.1.0.10", IMAGE, *SLEEP)
-    for target in ("a", "10.1.0.10"):
+    story.command(host, "run", "-d", "--name", "zoo1", "--network", "web", "--ip", "10.1.0.10", IMAGE, *SLEEP)
+    for target in ("zoo1", "10.1.0.10"):
         out = story.command(host, "run", "--rm", "--network", "web", IMAGE, "ping", "-c", "10", "-i", "0.1", target)
         sent, gone = lost(out)
         story.result(f"a new container pings {target}: {sent} sent, {gone} lost", good=gone == 0)
-    story.command(host, "run", "-d", "--name", "b", "--network", "web", IMAGE, *SLEEP)
+    story.command(host, "run", "-d", "--name", "zoo2", "--network", "web", IMAGE, *SLEEP)
 
 
 def _ways_out(story: Story, lab: Lab) -> None:
     host, outside = lab.host, lab.outside
     story.step("Each container reaches its gateway, and the outside through the host's address (NAT)")
-    for name in ("a", "b"):
+    for name in ("zoo1", "zoo2"):
         story.result(f"{name} reaches its gateway 10.1.0.1", good=host.reaches(name, "10.1.0.1"))
         story.result(f"{name} reaches {outside.address} outside", good=host.reaches(name, outside.address))
     back = answered(lambda: outside.exec("ping", "-c", "1", "-W", "1", "10.1.0.10"))
@@ -104,26 +104,26 @@ def _ways_out(story: Story, lab: Lab) -> None:
 
 def _isolation(story: Story, host: Host) -> None:
     story.step("A container of another network does not reach the first")
-    story.command(host, "run", "-d", "--name", "c", "--network", "db", IMAGE, *SLEEP)
-    story.result("c (db) reaches its own gateway 10.2.0.1", good=host.reaches("c", "10.2.0.1"))
-    story.result("c (db) does not reach a (web)", good=not host.reaches("c", "10.1.0.10"))
-    story.result("a (web) does not reach c (db)", good=not host.reaches("a", _address(host, "c", "db")))
+    story.command(host, "run", "-d", "--name", "redis1", "--network", "db", IMAGE, *SLEEP)
+    story.result("redis1 (db) reaches its own gateway 10.2.0.1", good=host.reaches("redis1", "10.2.0.1"))
+    story.result("redis1 (db) does not reach zoo1 (web)", good=not host.reaches("redis1", "10.1.0.10"))
+    story.result("zoo1 (web) does not reach redis1 (db)", good=not host.reaches("zoo1", _address(host, "redis1", "db")))
 
 
 def _false_sources(story: Story, host: Host) -> None:
     story.step("A container that sends with a false address or a false MAC is dropped, and counted")
-    true_mac = host.in_netns("b", "cat", "/sys/class/net/eth0/address").strip()
+    true_mac = host.in_netns("zoo2", "cat", "/sys/class/net/eth0/address").strip()
     before = sum(drops(host).values())
-    host.in_netns("b", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
+    host.in_netns("zoo2", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
     ping = ("ping", "-c", "3", "-i", "0.2", "-W", "1")
-    heard = answered(lambda: host.in_netns("b", *ping, "-I", "10.1.0.99", "10.1.0.10"))
-    host.in_netns("b", "ip", "addr", "del", "10.1.0.99/24", "dev", "eth0")
-    story.result("b as 10.1.0.99 is not heard by a", good=not heard)
-    host.in_netns("b", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:63")
-    heard = answered(lambda: host.in_netns("b", *ping, "10.1.0.10"))
-    host.in_netns("b", "ip", "link", "set", "eth0", "address", true_mac)
-    story.result("b with a false MAC is not heard by a", good=not heard)
-    wait_for("b to be heard again", lambda: host.reaches("b", "10.1.0.10"), 10)
+    heard = answered(lambda: host.in_netns("zoo2", *ping, "-I", "10.1.0.99", "10.1.0.10"))
+    host.in_netns("zoo2", "ip", "addr", "del", "10.1.0.99/24", "dev", "eth0")
+    story.result("zoo2 as 10.1.0.99 is not heard by zoo1", good=not heard)
+    host.in_netns("zoo2", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:63")
+    heard = answered(lambda: host.in_netns("zoo2", *ping, "10.1.0.10"))
+    host.in_netns("zoo2", "ip", "link", "set", "eth0", "address", true_mac)
+    story.result("zoo2 with a false MAC is not heard by zoo1", good=not heard)
+    wait_for("zoo2 to be heard again", lambda: host.reaches("zoo2", "10.1.0.10"), 10)
     counted = sum(drops(host).values()) - before
     story.result(f"the switch counted {counted} dropped packets by reason", good=counted > 0)
 
@@ -131,7 +131,7 @@ def _false_sources(story: Story, host: Host) -> None:
 def _controller_dies(story: Story, host: Host) -> None:
     story.step("The controller is killed with -9 under a running ping, and started again")
     have = flows(host)
-    target = [*host.enter(), "nsenter", "-t", str(host.container_pid("b")), "-n", "--"]
+    target = [*host.enter(), "nsenter", "-t", str(host.container_pid("zoo2")), "-n", "--"]
     ping = host.spawn("ping", *target[len(host.enter()) :], "ping", "-i", "0.02", "-c", "250", "10.1.0.10")
     host.procs["moorage-controller"].kill()
     story.result(f"killed; the switch still has its {len(have)} flows", good=flows(host) == have)
@@ -141,13 +141,13 @@ def _controller_dies(story: Story, host: Host) -> None:
     story.result(
         f"{sent} pings meanwhile, {gone} lost; the same {len(have)} flows", good=gone == 0 and flows(host) == have
     )
-    out = story.command(host, "run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "-i", "0.1", "a")
-    story.result("a new container on the restarted controller reaches a at once", good=lost(out)[1] == 0)
+    out = story.command(host, "run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "-i", "0.1", "zoo1")
+    story.result("a new container on the restarted controller reaches zoo1 at once", good=lost(out)[1] == 0)
 
 
 def _nothing_left(story: Story, host: Host) -> None:
     story.step("Removing the networks leaves nothing behind")
-    story.command(host, "rm", "-f", "a", "b", "c")
+    story.command(host, "rm", "-f", "zoo1", "zoo2", "redis1")
     story.command(host, "network", "rm", "web", "db")
     left: list[str] = []
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from netplugin.system import without_eventlet  # noqa: F401  # isort: skip  # must come before ovs
 from ovs.db import idl as ovs_idl
 from ovsdbapp import exceptions
 from ovsdbapp.backend.ovs_idl import command, connection, idlutils, transaction

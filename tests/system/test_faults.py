@@ -15,17 +15,17 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def web(host: Host) -> Host:
-    """A host with network `web` and containers `a` (10.1.0.10) and `b` on it."""
+    """A host with network `web` and containers `a1` (10.1.0.10) and `b1` on it."""
     network(host, "web")
-    container(host, "a", "web", "--ip", "10.1.0.10")
-    container(host, "b", "web")
+    container(host, "a1", "web", "--ip", "10.1.0.10")
+    container(host, "b1", "web")
     return host
 
 
 def test_the_controller_killed_and_started_costs_no_packet(web: Host) -> None:
     have = flows(web)
     ping = web.spawn(
-        "ping", "nsenter", "-t", web.container_pid("b"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
+        "ping", "nsenter", "-t", web.container_pid("b1"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
     )
     web.procs["moorage-controller"].kill()
     web.start_controller()
@@ -52,46 +52,46 @@ def test_join_strict_refuses_a_container_whose_flows_nobody_confirms(host: Host)
     network(host, "web")
     host.procs["moorage-controller"].kill()
 
-    assert "not confirmed its flows within 0.5 s" in refused(lambda: container(host, "x", "web"))
+    assert "not confirmed its flows within 0.5 s" in refused(lambda: container(host, "x1", "web"))
 
 
 def test_with_the_database_away_traffic_goes_on_and_commands_say_why_they_fail(web: Host) -> None:
     web.procs["moorage-db"].kill()
 
-    assert 0 == lost(web, "b", "10.1.0.10")
-    assert "records unavailable" in refused(lambda: container(web, "c", "web"))
+    assert 0 == lost(web, "b1", "10.1.0.10")
+    assert "records unavailable" in refused(lambda: container(web, "c1", "web"))
 
-    web.docker("rm", "-f", "c", check=False)
+    web.docker("rm", "-f", "c1", check=False)
     web.start_db()
     wait_for("the records", lambda: not web.docker("run", "--rm", "--network", "web", IMAGE, "true"), 15)
-    assert " 0% packet loss" in web.docker("run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "a")
+    assert " 0% packet loss" in web.docker("run", "--rm", "--network", "web", IMAGE, "ping", "-c", "3", "a1")
 
 
 def test_with_the_switch_away_a_container_fails_with_the_reason_and_starts_when_it_is_back(web: Host) -> None:
     web.procs["ovs-vswitchd"].kill()
     web.procs["ovsdb-server"].kill()
 
-    assert "Open vSwitch" in refused(lambda: container(web, "c", "web"))
+    assert "Open vSwitch" in refused(lambda: container(web, "c1", "web"))
 
-    web.docker("rm", "-f", "c")
+    web.docker("rm", "-f", "c1")
     web.start_ovsdb()
     web.start_vswitchd()
-    wait_for("the flows", lambda: web.reaches("b", "10.1.0.10"), 20)
-    container(web, "d", "web")
-    assert 0 == lost(web, "d", "10.1.0.10")
+    wait_for("the flows", lambda: web.reaches("b1", "10.1.0.10"), 20)
+    container(web, "d1", "web")
+    assert 0 == lost(web, "d1", "10.1.0.10")
 
 
 def test_netplugin_killed_and_started_changes_nothing_for_running_containers(web: Host) -> None:
     ping = web.spawn(
-        "ping", "nsenter", "-t", web.container_pid("b"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
+        "ping", "nsenter", "-t", web.container_pid("b1"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
     )
     web.procs["moorage-netplugin"].kill()
     web.start_netplugin()
     wait_for("the ping to end", lambda: not ping.alive(), 60)
 
     assert " 0% packet loss" in ping.tail()
-    container(web, "c", "web")
-    assert 0 == lost(web, "c", address(web, "b", "web"))
+    container(web, "c1", "web")
+    assert 0 == lost(web, "c1", address(web, "b1", "web"))
 
 
 def test_what_docker_deleted_while_netplugin_was_away_is_swept(host: Host) -> None:
@@ -99,9 +99,9 @@ def test_what_docker_deleted_while_netplugin_was_away_is_swept(host: Host) -> No
     host.procs["moorage-netplugin"].kill()
     host.start_netplugin()
     network(host, "web")
-    container(host, "a", "web")
+    container(host, "a1", "web")
     host.procs["moorage-netplugin"].kill()
-    host.docker("rm", "-f", "a", timeout=120)
+    host.docker("rm", "-f", "a1", timeout=120)
     host.docker("network", "rm", "web", timeout=120)
     host.start_netplugin()
 
@@ -115,8 +115,8 @@ def test_flushed_rules_and_deleted_flows_and_ports_come_back(host: Host) -> None
     host.start_controller()
     host.start_netplugin()
     network(host, "web")
-    container(host, "a", "web", "--ip", "10.1.0.10")
-    container(host, "b", "web")
+    container(host, "a1", "web", "--ip", "10.1.0.10")
+    container(host, "b1", "web")
     have = flows(host)
     rules = [line for line in host.exec("iptables-save").splitlines() if "moorage" in line]
     host.exec("iptables", "-t", "nat", "-F")
@@ -129,7 +129,7 @@ def test_flushed_rules_and_deleted_flows_and_ports_come_back(host: Host) -> None
 
     wait_for("the rules", rules_back, 10)
     wait_for("the flows", lambda: flows(host) == have, 10)
-    wait_for("the path", lambda: host.reaches("b", "10.1.0.10"), 10)
+    wait_for("the path", lambda: host.reaches("b1", "10.1.0.10"), 10)
 
 
 def test_flows_rules_and_ports_of_others_are_left_alone(web: Host) -> None:
@@ -139,7 +139,7 @@ def test_flows_rules_and_ports_of_others_are_left_alone(web: Host) -> None:
         web.procs[name].kill()
     web.start_controller()
     web.start_netplugin()
-    container(web, "c", "web")
+    container(web, "c1", "web")
 
     assert "cookie=0x77" in web.ofctl("dump-flows", "moorage0", "table=200")
     assert "theirs" in web.exec("iptables-save")
@@ -152,11 +152,11 @@ def test_dockerd_killed_and_restarted_leaves_one_endpoint_a_container(web: Host)
     web.configure({"netplugin": {"forget_after": 1.0}})
     web.procs["moorage-netplugin"].kill()
     web.start_netplugin()
-    web.docker("update", "--restart", "always", "a", "b")
+    web.docker("update", "--restart", "always", "a1", "b1")
     web.procs["dockerd"].kill()
     web.start_docker()
 
-    wait_for("the containers", lambda: web.reaches("b", "10.1.0.10"), 60)
+    wait_for("the containers", lambda: web.reaches("b1", "10.1.0.10"), 60)
     wait_for("one endpoint a container", lambda: 2 == len(_endpoints(web)), 30)
 
 

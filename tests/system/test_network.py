@@ -18,28 +18,28 @@ pytestmark = pytest.mark.system
 def web(host: Host) -> Host:
     """A host with network `web` (10.1.0.0/24) and a container `a` (10.1.0.10) on it."""
     network(host, "web")
-    container(host, "a", "web", "--ip", "10.1.0.10")
+    container(host, "a1", "web", "--ip", "10.1.0.10")
     return host
 
 
 def test_the_first_packets_of_a_new_container_pass_by_address_and_by_name(web: Host) -> None:
-    for target in ("10.1.0.10", "a"):
+    for target in ("10.1.0.10", "a1"):
         out = web.docker("run", "--rm", "--network", "web", IMAGE, "ping", "-c", "5", "-i", "0.1", target)
 
         assert " 0% packet loss" in out
 
 
 def test_a_container_reaches_its_gateway_and_the_outside_only_through_nat(web: Host, lab: Lab) -> None:
-    assert 0 == lost(web, "a", "10.1.0.1")
-    assert 0 == lost(web, "a", lab.outside.address)
+    assert 0 == lost(web, "a1", "10.1.0.1")
+    assert 0 == lost(web, "a1", lab.outside.address)
     assert not lab.outside.pings("10.1.0.10")
 
 
 def test_tcp_passes_between_containers_and_to_the_outside(web: Host, lab: Lab) -> None:
-    web.docker("exec", "-d", "a", "httpd", "-f", "-p", "80", "-h", "/www")
-    got = web.docker("run", "--rm", "--network", "web", IMAGE, "sh", "-c", "sleep 0.2; wget -qO- http://a/")
+    web.docker("exec", "-d", "a1", "httpd", "-f", "-p", "80", "-h", "/www")
+    got = web.docker("run", "--rm", "--network", "web", IMAGE, "sh", "-c", "sleep 0.2; wget -qO- http://a1/")
     lab.outside.spawn("server", "busybox", "nc", "-l", "-p", "7777", "-e", "echo", "from outside")
-    said = web.docker("exec", "a", "nc", lab.outside.address, "7777")
+    said = web.docker("exec", "a1", "nc", lab.outside.address, "7777")
 
     assert "hello\n" == got
     assert "from outside\n" == said
@@ -51,22 +51,22 @@ def test_the_host_reaches_its_containers(web: Host) -> None:
 
 def test_networks_do_not_reach_each_other(web: Host) -> None:
     network(web, "db", "10.2.0.0/24")
-    container(web, "c", "db")
+    container(web, "c1", "db")
 
-    assert 0 == lost(web, "c", "10.2.0.1")
-    assert 5 == lost(web, "c", "10.1.0.10")
-    assert 5 == lost(web, "a", address(web, "c", "db"))
-    assert 5 == lost(web, "c", "10.1.0.1") or inspect(web, "c", ".State.Running") == "true"
+    assert 0 == lost(web, "c1", "10.2.0.1")
+    assert 5 == lost(web, "c1", "10.1.0.10")
+    assert 5 == lost(web, "a1", address(web, "c1", "db"))
+    assert 5 == lost(web, "c1", "10.1.0.1") or inspect(web, "c1", ".State.Running") == "true"
 
 
 def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> None:
-    container(web, "b", "web")
+    container(web, "b1", "web")
     before = sum(drops(web).values())
-    web.in_netns("b", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
-    web.in_netns("b", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
-    false_ip = web.in_netns("b", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
-    web.in_netns("b", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:99")
-    false_mac = web.in_netns("b", "ping", "-c", "3", "-i", "0.1", "-W", "1", "10.1.0.10", check=False)
+    web.in_netns("b1", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
+    web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
+    false_ip = web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
+    web.in_netns("b1", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:99")
+    false_mac = web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "10.1.0.10", check=False)
 
     assert "100% packet loss" in false_ip
     assert "100% packet loss" in false_mac
@@ -75,31 +75,31 @@ def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> 
 
 def test_an_internal_network_has_no_way_out_and_no_gateway(host: Host, lab: Lab) -> None:
     network(host, "inner", "10.3.0.0/24", "--internal")
-    container(host, "x", "inner")
-    container(host, "y", "inner")
+    container(host, "x1", "inner")
+    container(host, "y1", "inner")
 
-    assert 0 == lost(host, "x", address(host, "y", "inner"))
-    assert "" == host.docker("exec", "x", "ip", "route", "show", "default")
+    assert 0 == lost(host, "x1", address(host, "y1", "inner"))
+    assert "" == host.docker("exec", "x1", "ip", "route", "show", "default")
     assert "Network is unreachable" in refused(
-        lambda: host.docker("exec", "x", "sh", "-c", f"ping -c 1 -W 1 {lab.outside.address} 2>&1; exit 1")
-    ) or not host.reaches("x", lab.outside.address)
+        lambda: host.docker("exec", "x1", "sh", "-c", f"ping -c 1 -W 1 {lab.outside.address} 2>&1; exit 1")
+    ) or not host.reaches("x1", lab.outside.address)
 
 
 def test_connect_and_disconnect_on_a_running_container(web: Host) -> None:
     network(web, "db", "10.2.0.0/24")
-    container(web, "c", "db")
-    web.docker("network", "connect", "db", "a")
+    container(web, "c1", "db")
+    web.docker("network", "connect", "db", "a1")
 
-    assert 0 == lost(web, "a", address(web, "c", "db"))
+    assert 0 == lost(web, "a1", address(web, "c1", "db"))
 
-    web.docker("network", "disconnect", "db", "a")
+    web.docker("network", "disconnect", "db", "a1")
 
-    assert 5 == lost(web, "a", address(web, "c", "db"))
-    assert 0 == lost(web, "a", "10.1.0.1")
+    assert 5 == lost(web, "a1", address(web, "c1", "db"))
+    assert 0 == lost(web, "a1", "10.1.0.1")
 
 
 def test_inspect_shows_the_address_and_a_mac_made_of_it(web: Host) -> None:
-    settings = json.loads(inspect(web, "a", "json .NetworkSettings.Networks.web"))
+    settings = json.loads(inspect(web, "a1", "json .NetworkSettings.Networks.web"))
 
     assert ("10.1.0.10", "02:42:0a:01:00:0a", "10.1.0.1") == (
         settings["IPAddress"],
@@ -109,38 +109,38 @@ def test_inspect_shows_the_address_and_a_mac_made_of_it(web: Host) -> None:
 
 
 def test_a_mac_of_the_users_is_kept(web: Host) -> None:
-    container(web, "m", "web", "--mac-address", "02:00:00:00:00:33")
+    container(web, "m1", "web", "--mac-address", "02:00:00:00:00:33")
 
-    assert 0 == lost(web, "a", address(web, "m", "web"))
-    assert "02:00:00:00:00:33" == web.in_netns("m", "cat", "/sys/class/net/eth0/address").strip()
+    assert 0 == lost(web, "a1", address(web, "m1", "web"))
+    assert "02:00:00:00:00:33" == web.in_netns("m1", "cat", "/sys/class/net/eth0/address").strip()
 
 
 def test_both_families_at_once(host: Host) -> None:
     network(host, "dual", "10.4.0.0/24", "--ipv6", "--subnet", "fd00:4::/64")
-    container(host, "x", "dual")
-    container(host, "y", "dual")
-    v6 = inspect(host, "y", ".NetworkSettings.Networks.dual.GlobalIPv6Address")
+    container(host, "x1", "dual")
+    container(host, "y1", "dual")
+    v6 = inspect(host, "y1", ".NetworkSettings.Networks.dual.GlobalIPv6Address")
 
-    wait_for("the address to be usable", lambda: host.docker("exec", "x", "ping", "-6", "-c", "1", "-W", "1", v6), 10)
-    assert 0 == lost(host, "x", address(host, "y", "dual"))
-    assert "0% packet loss" in host.docker("exec", "x", "ping", "-6", "-c", "3", "-i", "0.1", v6)
-    assert "0% packet loss" in host.docker("exec", "x", "ping", "-6", "-c", "3", "-i", "0.1", "fd00:4::1")
+    wait_for("the address to be usable", lambda: host.docker("exec", "x1", "ping", "-6", "-c", "1", "-W", "1", v6), 10)
+    assert 0 == lost(host, "x1", address(host, "y1", "dual"))
+    assert "0% packet loss" in host.docker("exec", "x1", "ping", "-6", "-c", "3", "-i", "0.1", v6)
+    assert "0% packet loss" in host.docker("exec", "x1", "ping", "-6", "-c", "3", "-i", "0.1", "fd00:4::1")
 
 
 def test_the_mtu_asked_for_is_that_of_the_container(host: Host) -> None:
     network(host, "small", "10.5.0.0/24", "-o", "moorage.mtu=1400")
-    container(host, "x", "small")
+    container(host, "x1", "small")
 
-    assert "1400" == host.in_netns("x", "cat", "/sys/class/net/eth0/mtu").strip()
+    assert "1400" == host.in_netns("x1", "cat", "/sys/class/net/eth0/mtu").strip()
 
 
 def test_addresses_are_handed_out_in_turn_and_a_freed_one_rests(host: Host) -> None:
     network(host, "turn", "10.6.0.0/24")
     seen = []
     for _ in range(3):
-        container(host, "x", "turn")
-        seen.append(address(host, "x", "turn"))
-        host.docker("rm", "-f", "x")
+        container(host, "x1", "turn")
+        seen.append(address(host, "x1", "turn"))
+        host.docker("rm", "-f", "x1")
 
     assert ["10.6.0.2", "10.6.0.3", "10.6.0.4"] == seen
 
@@ -157,8 +157,8 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(web: Host)
             ("--subnet", "10.9.0.0/24", "-o", "moorage.kind=vxlan"),
         )
     ]
-    taken = refused(lambda: container(web, "b", "web", "--ip", "10.1.0.10"))
-    ports = refused(lambda: container(web, "p", "web", "-p", "8080:80"))
+    taken = refused(lambda: container(web, "b1", "web", "--ip", "10.1.0.10"))
+    ports = refused(lambda: container(web, "p1", "web", "-p", "8080:80"))
 
     for words, text in zip(
         (
@@ -176,20 +176,20 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(web: Host)
     assert "10.1.0.10 is already in use" in taken
     assert "published ports" in ports
 
-    web.docker("rm", "-f", "a", "b", "p")
+    web.docker("rm", "-f", "a1", "b1", "p1")
     web.docker("network", "rm", "web")
     nothing_left(web)
 
 
 def test_a_full_subnet_says_so(host: Host) -> None:
     network(host, "tiny", "10.7.0.0/30")
-    container(host, "x", "tiny")
+    container(host, "x1", "tiny")
 
-    assert "no address is left in subnet 10.7.0.0/30" in refused(lambda: container(host, "y", "tiny"))
+    assert "no address is left in subnet 10.7.0.0/30" in refused(lambda: container(host, "y1", "tiny"))
 
 
 def test_removing_a_network_leaves_nothing_behind(web: Host) -> None:
-    web.docker("rm", "-f", "a")
+    web.docker("rm", "-f", "a1")
     web.docker("network", "rm", "web")
 
     nothing_left(web)
@@ -197,8 +197,8 @@ def test_removing_a_network_leaves_nothing_behind(web: Host) -> None:
 
 def test_dockers_own_ipam_driver_works_too(host: Host) -> None:
     host.docker("network", "create", "-d", "moorage-net", "--subnet", "10.8.0.0/24", "plain")
-    container(host, "x", "plain")
-    container(host, "y", "plain")
+    container(host, "x1", "plain")
+    container(host, "y1", "plain")
 
-    assert 0 == lost(host, "x", address(host, "y", "plain"))
-    assert 0 == lost(host, "x", "10.8.0.1")
+    assert 0 == lost(host, "x1", address(host, "y1", "plain"))
+    assert 0 == lost(host, "x1", "10.8.0.1")
