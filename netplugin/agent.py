@@ -16,7 +16,6 @@ from daemonkit.serve import serve
 if TYPE_CHECKING:
     from flask import Flask
 
-    from daemonkit.loop import Key
     from records.store import Change, Store
 
 NAME = "moorage-netplugin"
@@ -28,8 +27,6 @@ class Agent:
     """The parts of the daemon, made in the worker process."""
 
     def __init__(self, config: Config) -> None:
-        from records.ovsdb import OvsdbStore
-
         from daemonkit.admin import AdminServer
         from daemonkit.loop import Loop
         from daemonkit.metrics import Metrics
@@ -38,6 +35,7 @@ class Agent:
         from netplugin.forgotten import Forgotten
         from netplugin.pools import Pools
         from netplugin.system.openvswitch import OpenVSwitch
+        from records.ovsdb import OvsdbStore
 
         self.config = config
         self.host = config.host_name()
@@ -101,23 +99,9 @@ class Agent:
 
     def app(self) -> Flask:
         """Return what Docker talks to."""
-        from daemonkit.errors import Exhausted, Unavailable
-        from daemonkit.plugin import create_app
-        from netplugin import ipam_api, network_api
-        from netplugin.plan.numbers import NoNumberLeft
-        from records import errors
+        from netplugin.app import application
 
-        return create_app(
-            NAME,
-            ["NetworkDriver", "IpamDriver"],
-            [network_api.blueprint(self.driver), ipam_api.blueprint(self.pools)],
-            self.metrics,
-            {
-                errors.Unavailable: lambda e: Unavailable("records", str(e).removeprefix("records unavailable: ")),
-                errors.RecordsError: lambda e: Unavailable("records", str(e)),
-                NoNumberLeft: lambda e: Exhausted(str(e)),
-            },
-        )
+        return application(NAME, self.driver, self.pools, self.metrics)
 
     def _register(self) -> None:
         """Make this host's record, as soon as the database is there."""
@@ -135,14 +119,7 @@ class Agent:
     def _poke(self, changes: Sequence[Change]) -> None:
         from netplugin.changes import concerned
 
-        keys: set[Key] = set()
-        for change in changes:
-            mine = concerned(change)
-            if mine is None:
-                self.loop.poke()
-                return
-            keys |= mine
-        if keys:
+        if (keys := concerned(changes)) != set():
             self.loop.poke(keys)
 
     def _port_changed(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from daemonkit.loop import Key
 from netplugin.plan.wiring import endpoint_key
@@ -12,8 +13,18 @@ from records.store import Change
 NOTHING = (Address, Block, Space, Tenant)  # no link, port or rule is made of these
 
 
-def concerned(change: Change) -> set[Key] | None:
+def concerned(changes: Iterable[Change]) -> set[Key] | None:
     """Return the keys to look at, or None for all."""
+    keys: set[Key] = set()
+    for change in changes:
+        mine = _concerned(change)
+        if mine is None:
+            return None
+        keys |= mine
+    return keys
+
+
+def _concerned(change: Change) -> set[Key] | None:
     record = change.new or change.old
     if isinstance(record, Endpoint):
         if isinstance(change.old, Endpoint) and isinstance(change.new, Endpoint) and _as_wired(change.old, change.new):

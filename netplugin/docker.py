@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import http.client
-import json
+import ipaddress
 import socket
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from netplugin.forgotten import Known
 
 WITHIN = 10.0  # seconds for one answer; asked from a thread that nothing waits for
 
+T = TypeVar("T")
+
 
 class DockerAway(OSError):
     """dockerd does not answer: what it knows is not known, so nothing may be concluded."""
+
+
+class _Answer(msgspec.Struct, frozen=True, rename="pascal"):
+    """Base of what is read; keys that are not named here are ignored."""
+
+
+class _Config(_Answer, frozen=True):
+    subnet: str = ""
+
+
+class _Ipam(_Answer, frozen=True):
+    config: list[_Config] | None = None
+
+
+class _Container(_Answer, frozen=True):
+    endpoint: str = msgspec.field(default="", name="EndpointID")
+
+
+class _Network(_Answer, frozen=True):
+    id: str
+    driver: str = ""
+    ipam: _Ipam | None = msgspec.field(default=None, name="IPAM")
+    containers: dict[str, _Container] | None = None
 
 
 class Docker:
@@ -29,18 +56,15 @@ class Docker:
             DockerAway: no whole answer.
 
         """
-        networks: dict[str, frozenset[str]] = {}
-        subnets: set[str] = set()
-        for network in self._get("/networks"):
-            for config in (network.get("IPAM") or {}).get("Config") or ():
-                subnets.add(config.get("Subnet", ""))
-            if network.get("Driver") == driver:
-                details = self._get(f"/networks/{network['Id']}")
-                found = (details.get("Containers") or {}).values()
-                networks[network["Id"]] = frozenset(c.get("EndpointID", "") for c in found)
-        return Known(networks, frozenset(subnets))
+        found = self._get("/networks", list[_Network])
+        details = [self._get(f"/networks/{network.id}", _Network) for network in found if network.driver == driver]
+        subnets = (config.subnet for n in found if n.ipam is not None for config in n.ipam.config or ())
+        return Known(
+            networks={n.id: frozenset(c.endpoint for c in (n.containers or {}).values()) for n in details},
+            subnets=frozenset(_spelled(subnet) for subnet in subnets),
+        )
 
-    def _get(self, path: str) -> Any:
+    def _get(self, path: str, kind: type[T]) -> T:
         connection = _UnixConnection(self._path)
         try:
             connection.request("GET", path, headers={"Host": "docker"})
@@ -48,11 +72,19 @@ class Docker:
             body = response.read()
             if response.status != http.client.OK:
                 raise DockerAway(f"GET {path}: {response.status} {body[:200]!r}")
-            return json.loads(body)
+            return msgspec.json.decode(body, type=kind)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise DockerAway(f"GET {path}: {error}") from error
         finally:
             connection.close()
+
+
+def _spelled(subnet: str) -> str:
+    """Return a subnet as our records spell it: Docker repeats what its user typed, bits of a host included."""
+    try:
+        return str(ipaddress.ip_network(subnet, strict=False))
+    except ValueError:  # of a driver with other ideas
+        return subnet
 
 
 class _UnixConnection(http.client.HTTPConnection):

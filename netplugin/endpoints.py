@@ -16,8 +16,10 @@ from daemonkit.errors import BadRequest, NotFound
 from netplugin import options, wire
 from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
+from netplugin.plan.addresses import take, taken, usable
+from netplugin.plan.wiring import GATEWAY_MAC
 from netplugin.pools import parse_address
-from records.model import DockerNetwork, Endpoint, EndpointId, IpAddress, IpInterface, Subnet
+from records.model import DockerNetwork, Endpoint, EndpointId, IpAddress, IpInterface, NetworkId, Subnet, Use
 from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Delete, Insert, Keep, Update, Write
@@ -25,9 +27,7 @@ from records.writes import Delete, Insert, Keep, Update, Write
 log = structlog.get_logger()
 
 MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
-ENDPOINT_ID = re.compile(
-    r"[0-9a-z]{14,128}"
-)  # 64 hex digits from Docker; at least what an interface's name takes of it
+ENDPOINT_ID = re.compile(r"[0-9a-f]{64}")  # the first 13 digits name the interfaces
 ENDPOINT_OPTIONS: frozenset[str] = frozenset()  # `moorage.*` keys of `--network name=...,driver-opt=`
 
 
@@ -77,8 +77,8 @@ class Endpoints:
         self, records: Records, request: wire.CreateEndpoint, interface: wire.Interface
     ) -> tuple[list[Write], Endpoint]:
         on = find(records, self._host, request.network_id)
-        ipv4 = _address(records, on, interface.address)
-        ipv6 = _address(records, on, interface.address_ipv6)
+        ipv4 = _address(records, on, interface.address, 4)
+        ipv6 = _address(records, on, interface.address_ipv6, 6)
         mac = _mac(interface.mac_address, ipv4, ipv6)
         known = records.endpoints.one(docker_id=request.endpoint_id)
         if known is not None:
@@ -100,7 +100,7 @@ class Endpoints:
         stale = list(_same_address(records, on, made))
         for old in stale:
             log.warning("endpoint replaced: its address was given anew", endpoint=old.docker_id[:12])
-        return [Keep(on), *(Delete(old) for old in stale), Insert(made)], made
+        return [Keep(on), *(Delete(old) for old in stale), *_hold(records, made), Insert(made)], made
 
     def join(self, request: wire.Join) -> Joined:
         """Record the sandbox, and tell what Docker needs to know.
@@ -164,29 +164,38 @@ def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | No
     return known if known is not None and known.docker_network == on.id else None
 
 
-def _address(records: Records, on: DockerNetwork, text: str) -> IpInterface | None:
+def _address(records: Records, on: DockerNetwork, text: str, version: int) -> IpInterface | None:
     """Return Docker's address with the prefix length of the network's subnet it lies in."""
     if not text:
         return None
     ip = parse_address(text)
-    subnet = subnet_of(records, on, ip)
+    if ip.version != version:
+        raise BadRequest(f"address {ip} is not one of IPv{version}")
+    subnet = subnet_of(records, on.network, ip)
     if subnet is None:
         cidrs = ", ".join(sorted(str(s.cidr) for s in records.subnets.of(network=on.network)))
         raise BadRequest(f"address {ip} is in no subnet of the network ({cidrs or 'it has none'})")
+    if ip == subnet.gateway or not usable(subnet.cidr, ip):
+        raise BadRequest(f"address {ip} is the gateway's, or none that a machine can have in subnet {subnet.cidr}")
     return ipaddress.ip_interface((ip, subnet.cidr.prefixlen))
 
 
-def subnet_of(records: Records, on: DockerNetwork, ip: IpAddress) -> Subnet | None:
+def subnet_of(records: Records, network: NetworkId, ip: IpAddress) -> Subnet | None:
     """Return the subnet of a network that holds `ip`."""
-    return next((s for s in records.subnets.of(network=on.network) if ip in s.cidr), None)
+    return next((s for s in records.subnets.of(network=network) if ip in s.cidr), None)
+
+
+def _hold(records: Records, made: Endpoint) -> Iterator[Write]:
+    """Yield what takes an endpoint's addresses, where they were given back behind its back (`netplugin.forgotten`)."""
+    for own in (made.ipv4, made.ipv6):
+        subnet = None if own is None else subnet_of(records, made.network, own.ip)
+        if own is not None and subnet is not None and subnet.managed and taken(records, subnet, own.ip) is None:
+            yield take(subnet, own.ip, Use.ENDPOINT, made.host)
 
 
 def _gateway(records: Records, endpoint: Endpoint, own: IpInterface | None) -> IpAddress | None:
     """Return the gateway of the endpoint's own subnet (PROTOCOL rule 18)."""
-    if own is None:
-        return None
-    on = records.docker_networks.get(endpoint.docker_network)
-    subnet = None if on is None else subnet_of(records, on, own.ip)
+    subnet = None if own is None else subnet_of(records, endpoint.network, own.ip)
     return None if subnet is None else subnet.gateway
 
 
@@ -197,6 +206,8 @@ def _mac(given: str, ipv4: IpInterface | None, ipv6: IpInterface | None) -> str:
             raise BadRequest(f"--mac-address {given!r} is not a MAC address")
         if int(given[:2], 16) & 1:
             raise BadRequest(f"--mac-address {given} is a group address, which no machine can have")
+        if given.lower() in (GATEWAY_MAC, "00:00:00:00:00:00"):
+            raise BadRequest(f"--mac-address {given} is reserved: choose another")
         return given.lower()
     if ipv4 is None and ipv6 is None:
         raise BadRequest("the endpoint has no address: its network's IPAM driver gave none")

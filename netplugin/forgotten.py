@@ -1,4 +1,4 @@
-"""What Docker has forgotten: records of networks, endpoints and pools that it no longer knows are taken out.
+"""What Docker has forgotten: records of networks, endpoints, pools and addresses that it no longer uses are taken out.
 
 Docker's deletes may never come (the plugin was away, dockerd was killed; PROTOCOL rule 9).  A thing is forgotten when
 it was missing in every look for `after` seconds: a look may fall between our commit and Docker's own.
@@ -10,14 +10,14 @@ import dataclasses
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
 from netplugin.networks import forget_network
 from netplugin.pools import forget_subnet
 from records.errors import RecordsError
-from records.model import DockerNetwork, Endpoint, Subnet
+from records.model import Address, DockerNetwork, Endpoint, Subnet, Use
 from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Delete, Write
@@ -35,7 +35,7 @@ class Known:
     subnets: frozenset[str]
 
 
-Suspect = DockerNetwork | Endpoint | Subnet
+Suspect = DockerNetwork | Endpoint | Subnet | Address
 
 
 def missing(records: Records, host: str, known: Known) -> Iterator[Suspect]:
@@ -50,10 +50,21 @@ def missing(records: Records, host: str, known: Known) -> Iterator[Suspect]:
         on = records.docker_networks.get(endpoint.docker_network)
         if on is not None and endpoint.docker_id not in known.networks.get(on.docker_id, frozenset()):
             yield endpoint
+    yield from _unused(records, records.addresses.of(host=own.id))
     space = records.spaces.one(name=f"host/{host}")
     for subnet in records.subnets.of(space=space.id) if space is not None else ():
         if subnet.network is None and str(subnet.cidr) not in known.subnets:
             yield subnet
+
+
+def _unused(records: Records, held: Iterable[Address]) -> Iterator[Address]:
+    """Yield the addresses taken for endpoints that never came, or are gone; what a foreign driver does is not known."""
+    used = {(e.network, own.ip) for e in records.endpoints for own in (e.ipv4, e.ipv6) if own is not None}
+    for address in held:
+        subnet = records.subnets.get(address.subnet)
+        network = None if subnet is None else subnet.network
+        if address.use is Use.ENDPOINT and network is not None and (network, address.ip) not in used:
+            yield address
 
 
 class Forgotten:
@@ -96,12 +107,13 @@ class Forgotten:
                 self._forget(suspects[key])
 
     def _forget(self, suspect: Suspect) -> None:
-        def decision(records: Records) -> tuple[list[Write], None]:
-            return list(_writes(records, suspect)), None
+        def decision(records: Records) -> tuple[list[Write], bool]:
+            writes = list(_writes(records, suspect))
+            return writes, bool(writes)
 
-        decide(self._store, decision)
-        name = getattr(suspect, "docker_id", str(suspect.id))[:12]
-        log.info("forgotten by Docker: removed", kind=suspect.TABLE, id=name)
+        if decide(self._store, decision):
+            name = getattr(suspect, "docker_id", str(suspect.id))[:12]
+            log.info("forgotten by Docker: removed", kind=suspect.TABLE, id=name)
 
 
 def _writes(records: Records, suspect: Suspect) -> Iterator[Write]:
@@ -112,6 +124,9 @@ def _writes(records: Records, suspect: Suspect) -> Iterator[Write]:
     elif isinstance(suspect, Subnet):
         if (subnet := records.subnets.get(suspect.id)) is not None and subnet.network is None:
             yield from forget_subnet(records, subnet)
+    elif isinstance(suspect, Address):
+        now = records.addresses.get(suspect.id)
+        yield from (Delete(address) for address in _unused(records, [] if now is None else [now]))
     elif (endpoint := records.endpoints.get(suspect.id)) is not None:
         yield Delete(endpoint)
         for subnet in records.subnets.of(network=endpoint.network):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from daemonkit.errors import Unavailable
 from records.model import Host, HostId, Space, SpaceId
 from records.snapshot import Records
 from records.store import Store, decide
@@ -14,12 +15,12 @@ def own_host(records: Records, name: str) -> Host:
     """Return this host's record.
 
     Raises:
-        LookupError: it has not been made yet (`ensure_host`).
+        Unavailable: it has not been made yet (`ensure_host`).
 
     """
     host = records.hosts.one(name=name)
     if host is None:
-        raise LookupError(f"host {name} has no record yet")
+        raise Unavailable("records", f"host {name} has none of its own yet: the database was never reached")
     return host
 
 

@@ -57,8 +57,8 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
 
     @api.post("/NetworkDriver.EndpointOperInfo")
     def endpoint_oper_info() -> Response:
-        decode(wire.EndpointOnly)
-        return reply({"Value": {}})  # what it says is shown nowhere, and an error fails the start on 20.10 (rule 20)
+        # What it says is shown nowhere, and an error fails the start on 20.10 (rule 20): the body is not looked at.
+        return reply({"Value": {}})
 
     @api.post("/NetworkDriver.Join")
     def join() -> Response:
@@ -68,8 +68,8 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
                 interface_name=wire.InterfaceName(src_name=joined.endpoint.peer, dst_prefix=joined.prefix),
                 gateway=str(joined.gateway or ""),
                 gateway_ipv6=str(joined.gateway_ipv6 or ""),
-                # Without a gateway Docker would add a second interface, on docker_gwbridge (PROTOCOL 2.6).
-                disable_gateway_service=joined.gateway is None and joined.gateway_ipv6 is None,
+                # Without an IPv4 gateway Docker would add a second interface, on docker_gwbridge (PROTOCOL 2.6).
+                disable_gateway_service=joined.gateway is None,
             )
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -11,9 +13,10 @@ import structlog
 from daemonkit.errors import BadRequest, NotFound
 from netplugin import options, wire
 from netplugin.host import own_host, space_of
+from netplugin.plan.addresses import usable
 from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
 from netplugin.plan.pools import overlapping
-from netplugin.pools import forget_subnet, parse_address, parse_network
+from netplugin.pools import forget_subnet, grown, parse_address, parse_network
 from records.model import (
     DockerNetwork,
     DockerNetworkId,
@@ -38,6 +41,7 @@ from records.writes import Delete, Insert, Keep, Update, Write
 
 log = structlog.get_logger()
 
+NETWORK_ID = re.compile(r"[0-9A-Za-z]{1,128}")  # 64 hex digits from Docker, 25 of base 36 from swarm
 NULL_POOL = "0.0.0.0/0"  # what Docker's `null` IPAM driver gives: no addresses at all
 
 
@@ -63,8 +67,13 @@ class Networks:
             BadRequest: an option, subnet or gateway that cannot be; nothing is left behind.
 
         """
+        if not NETWORK_ID.fullmatch(request.network_id):
+            raise BadRequest(f"network id {request.network_id!r} is not one of Docker's")
         asked = options.parse(request.options)
         subnets = [*_pools(request.ipv4_data), *_pools(request.ipv6_data)]
+        for one, other in itertools.combinations((pool.cidr for pool in subnets), 2):
+            if one.version == other.version and one.overlaps(other):
+                raise BadRequest(f"subnets {one} and {other} of one network overlap")
         if not subnets:
             raise BadRequest(
                 "a network needs a subnet: the `null` IPAM driver gives none; use --ipam-driver moorage-net"
@@ -95,7 +104,9 @@ class Networks:
             options=asked.given,
         )
         space, more = space_of(records, self._host)
-        linked = [w for pool in pools for w in _link(records, space, network, pool)]
+        linked = [_link(records, space, network, pool) for pool in pools]
+        if any(isinstance(write, Insert) for write in linked):
+            more = more or [grown(space)]
         return [*writes, *more, Insert(network), Insert(vrf), Insert(made), *linked], made
 
     def delete(self, docker_id: str) -> None:
@@ -149,8 +160,8 @@ def _pools(data: Sequence[wire.IPAMData] | None) -> Iterator[Pool]:
             continue
         cidr = parse_network(one.pool, "--subnet")
         gateway = parse_address(one.gateway) if one.gateway else None
-        if gateway is not None and gateway not in cidr:
-            raise BadRequest(f"gateway {gateway} is not in subnet {cidr}")
+        if gateway is not None and not usable(cidr, gateway):
+            raise BadRequest(f"gateway {gateway} is not an address of subnet {cidr} that a machine can have")
         yield Pool(cidr, gateway)
 
 
@@ -200,30 +211,19 @@ def free_ofport(records: Records, host: Host, seed: str) -> int:
     return choose(seed, OFPORT_MAX, taken)
 
 
-def _link(records: Records, space: Space, network: Network, pool: Pool) -> Iterator[Write]:
-    """Yield what gives the network its subnet: ours from RequestPool, or a new one for a foreign IPAM driver's."""
+def _link(records: Records, space: Space, network: Network, pool: Pool) -> Write:
+    """Return what gives the network its subnet: ours from RequestPool, or a new one for a foreign IPAM driver's."""
     gateway = None if network.gateway is Gateway.NONE else pool.gateway
     mine = records.subnets.one(space=space.id, cidr=pool.cidr)
     if mine is not None and mine.network is None:
-        yield Update(mine, dataclasses.replace(mine, network=network.id, gateway=gateway))
-        return
+        return Update(mine, dataclasses.replace(mine, network=network.id, gateway=gateway))
     other = mine or overlapping(records, space, pool.cidr)
     if other is not None:
         holder = records.networks.get(other.network)
         name = f" of network {holder.name}" if holder else ""
         raise BadRequest(f"subnet {pool.cidr} overlaps {other.cidr}{name} on this host")
-    yield Insert(
-        Subnet(
-            id=SubnetId(uuid.uuid4()),
-            space=space.id,
-            cidr=pool.cidr,
-            network=network.id,
-            gateway=gateway,
-            managed=False,
-        )
-    )
-    if records.spaces.get(space.id) is not None:
-        yield Update(space, dataclasses.replace(space, revision=space.revision + 1))
+    key = SubnetId(uuid.uuid4())
+    return Insert(Subnet(id=key, space=space.id, cidr=pool.cidr, network=network.id, gateway=gateway, managed=False))
 
 
 def _check_same(records: Records, known: DockerNetwork, asked: options.NetworkOptions, pools: Sequence[Pool]) -> None:

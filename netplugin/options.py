@@ -18,8 +18,9 @@ DEFAULT_MTU = 1500  # bytes: Ethernet's; a bridge has no underlay to fit into
 MTU_MIN, MTU_MAX = 576, 65535  # bytes: IPv4's least (RFC 791) and veth's most
 MTU_MIN_IPV6 = 1280  # bytes (RFC 8200 section 5)
 
+OURS = "moorage."
 KNOWN = frozenset(
-    f"moorage.{key}" for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "segment", "uplink")
+    f"{OURS}{key}" for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "segment", "uplink")
 )
 DOCKER_MTU = "com.docker.network.driver.mtu"
 DOCKER_PREFIX = "com.docker.network.container_iface_prefix"
@@ -96,9 +97,9 @@ def prefix(generic: Mapping[str, str]) -> str:
 def refuse_unknown(given: Mapping[str, Any], known: frozenset[str]) -> None:
     """Refuse `moorage.*` keys that mean nothing, so that a slip of the pen is not silently ignored."""
     for key in given:
-        if key.startswith("moorage.") and key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"
+        if key.lower().startswith(OURS) and key not in known:
+            near = difflib.get_close_matches(key.lower().removeprefix(OURS), [k.removeprefix(OURS) for k in known], n=1)
+            hint = f"; did you mean {OURS}{near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"
             raise BadRequest(f"unknown option {key!r}{hint}")
 
 

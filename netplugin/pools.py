@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Sequence
 
 from daemonkit.errors import BadRequest, Exhausted, NotFound
 from netplugin import wire
@@ -54,7 +53,7 @@ class Pools:
         if (other := pools.overlapping(records, space, cidr)) is not None:
             raise BadRequest(_overlap(records, cidr, other))
         subnet = Subnet(id=SubnetId(uuid.uuid4()), space=space.id, cidr=cidr, range=within)
-        return [*writes, Insert(subnet), *_bump(space, new=bool(writes))], subnet
+        return [*(writes or [grown(space)]), Insert(subnet)], subnet
 
     def release_pool(self, pool_id: str) -> None:
         """Give the subnet back, with every address of it; unknown ones are gone already."""
@@ -100,7 +99,7 @@ class Pools:
         except addresses.PoolExhausted:
             what = f"range {subnet.range} of subnet {subnet.cidr}" if subnet.range else f"subnet {subnet.cidr}"
             raise Exhausted(f"no address is left in {what}: remove containers, or make a larger network") from None
-        if use is Use.GATEWAY:
+        if use is Use.GATEWAY and subnet.network is None:
             writes.append(Update(subnet, dataclasses.replace(subnet, gateway=wanted)))
         return [*writes, addresses.take(subnet, wanted, use, host.id)], (subnet, wanted)
 
@@ -115,6 +114,11 @@ class Pools:
             return [Delete(held)], None
 
         decide(self._store, decision)
+
+
+def grown(space: Space) -> Write:
+    """Return the write in which two who add subnets at once meet (those who make the space meet in its name)."""
+    return Update(space, dataclasses.replace(space, revision=space.revision + 1))
 
 
 def forget_subnet(records: Records, subnet: Subnet) -> list[Write]:
@@ -134,6 +138,8 @@ def parse_network(text: str, what: str) -> IpNetwork:
 
 def parse_address(text: str) -> IpAddress:
     """Return the address `text` names, with or without a prefix length."""
+    if "%" in text:  # fe80::1%eth0: the same address in another spelling would count as another
+        raise BadRequest(f"{text!r} is not an address: a zone means nothing here")
     try:
         return ipaddress.ip_interface(text).ip
     except ValueError as error:
@@ -184,8 +190,3 @@ def _find(records: Records, pool_id: str) -> Subnet | None:
         return records.subnets.get(uuid.UUID(pool_id))
     except ValueError:
         return None
-
-
-def _bump(space: Space, *, new: bool) -> Sequence[Write]:
-    """Make two who add overlapping subnets at once meet in one row (a new row meets in its unique name)."""
-    return () if new else (Update(space, dataclasses.replace(space, revision=space.revision + 1)),)

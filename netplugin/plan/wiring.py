@@ -78,8 +78,7 @@ class Wiring:
         return iter(()) if host is None else records.endpoints.of(host=host.id)
 
     def vrf(self, records: Records, key: Key) -> Vrf | None:
-        host = self.record(records)
-        vrf = records.vrfs.get(VrfId(uuid.UUID(key))) if len(key) == 32 else None
+        host, vrf = self.record(records), records.vrfs.get(_vrf_id(key))
         return vrf if vrf is not None and host is not None and vrf.host == host.id else None
 
     def vrfs(self, records: Records) -> Iterator[Vrf]:
@@ -95,6 +94,13 @@ def endpoint_key(endpoint: Endpoint) -> Key:
 def vrf_key(vrf: Vrf) -> Key:
     """Return the key of a routing domain's port and gateway."""
     return Key(vrf.id.hex)
+
+
+def _vrf_id(key: Key) -> VrfId | None:
+    try:
+        return VrfId(uuid.UUID(key))
+    except ValueError:  # an endpoint's, or of a mark that somebody else has written
+        return None
 
 
 def gateways(records: Records, vrf: Vrf) -> frozenset[IpInterface]:
