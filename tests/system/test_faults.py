@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from system.steps import address, container, lost, network, nothing_left, refused
 
 from lab.command import wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.traces import flows
+from tests.system.steps import address, container, lost, network, nothing_left, refused
 
 pytestmark = pytest.mark.system
 

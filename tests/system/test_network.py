@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from system.steps import CREATE, address, container, inspect, lost, network, nothing_left, refused
 
 from lab.command import wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab
 from lab.traces import drops
+from tests.system.steps import CREATE, address, container, inspect, lost, network, nothing_left, refused
 
 pytestmark = pytest.mark.system
 
@@ -63,10 +63,10 @@ def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> 
     container(web, "b1", "web")
     before = sum(drops(web).values())
     web.in_netns("b1", "ip", "addr", "add", "10.1.0.99/24", "dev", "eth0")
-    web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
-    false_ip = web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-I", "10.1.0.99", "10.1.0.10", check=False)
+    ping = ("ping", "-c", "3", "-i", "0.1", "-W", "1")
+    false_ip = web.in_netns("b1", *ping, "-I", "10.1.0.99", "10.1.0.10", check=False)
     web.in_netns("b1", "ip", "link", "set", "eth0", "address", "02:42:0a:01:00:99")
-    false_mac = web.in_netns("b1", "ping", "-c", "3", "-i", "0.1", "-W", "1", "10.1.0.10", check=False)
+    false_mac = web.in_netns("b1", *ping, "10.1.0.10", check=False)
 
     assert "100% packet loss" in false_ip
     assert "100% packet loss" in false_mac
