@@ -3,76 +3,33 @@
 A layer is a planner (pure) and an actuator (two verbs).  A change of a record pokes the keys it concerns; a full pass
 (all keys of all layers) runs at start, when an actuator says that the system changed under us, and every `resync`
 seconds against drift.  The full pass is the truth: a pass over some keys must lead where it leads.
+
+A fault stays with its key: nobody who waits for another key hears of it.  What is shared is the thread: a pass takes as
+long as its slowest key, and who pokes meanwhile waits for it to end.  So an actuator bounds every wait of its own.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import random
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Generic
 
 import structlog
 
 from daemonkit.diff import Diff, diff
+from daemonkit.failures import Failure, Failures, Key
+from daemonkit.layer import Actuator, Layer, Planner, S, attempt, plan
 from daemonkit.metrics import LoopMetrics
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-S = TypeVar("S")  # what the planners plan from: all records at one revision
-S_contra = TypeVar("S_contra", contravariant=True)
-V_co = TypeVar("V_co", covariant=True)
+__all__ = ["EVERYTHING", "Actuator", "Failure", "Key", "Layer", "Loop", "Planner"]
 
 RESYNC = 30.0  # seconds between full passes nobody asked for: they catch drift
-EVERYTHING = "*"  # the key that fails when a layer cannot be read at all
-RETRY_FIRST, RETRY_LAST = 0.1, 10.0  # seconds to the first and to the latest repetition of a failed key
+EVERYTHING = "*"  # the key that fails when a layer cannot be read as a whole
+CROWD = 2.0  # seconds that deletions which waited for company wait on while there is other work
 
 log = structlog.get_logger()
-
-
-class Planner(Protocol[S_contra, K, V_co]):
-    """What should be; pure: no clock, no I/O, total."""
-
-    def keys(self, source: S_contra) -> Collection[K]:
-        """Return all keys that should exist."""
-
-    def want(self, source: S_contra, key: K) -> V_co | None:
-        """Return what `key` should be, or None where it should not exist."""
-
-
-class Actuator(Protocol[K, V]):
-    """What is, and how to change it; used from the loop thread only."""
-
-    def read(self, keys: Collection[K] | None) -> Mapping[K, V]:
-        """Return what is there of `keys` (None: all) and bears our mark.  Raises OSError where it cannot be known."""
-
-    def apply(self, change: Diff[K, V]) -> Mapping[K, str]:
-        """Make the change; return what failed and why.  Every step may be repeated."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Layer(Generic[S, K, V]):
-    """A planner with its actuator.  Creation runs in the order of layers, deletion in reverse."""
-
-    name: str
-    planner: Planner[S, K, V]
-    actuator: Actuator[K, V]
-    patience: float = 0.0  # seconds that deletions wait for company, where one batch is cheaper than many
-
-
-@dataclasses.dataclass(slots=True)
-class Failure:
-    """Why a key is not as it should be, how often it was tried, and when (monotonic seconds) it is tried again."""
-
-    reason: str
-    tries: int
-    again: float
-
-
-Key = tuple[str, Hashable]  # (layer, key)
 
 
 class Loop(Generic[S]):
@@ -90,16 +47,17 @@ class Loop(Generic[S]):
         self._source = source
         self._resync = resync
         self._metrics = metrics or LoopMetrics.unregistered()
-        self._wake = threading.Condition()
-        self._poked: set[Key] = set()
-        self._full = True
+        self._unread = {layer.name for layer in layers}  # not looked at as a whole since the start
         self._later: set[Key] = set()  # deletions that wait for company
         self._later_due = math.inf
+        self._next_full = 0.0
+        self._wake = threading.Condition()  # guards what follows
+        self._poked: set[Key] = set()
+        self._full = False
         self._stopping = False
         self._asked = 0  # pokes so far
         self._done = 0  # pokes that a finished pass has seen
-        self._failures: dict[Key, Failure] = {}
-        self._in_sync = False  # a full pass has ended without the actuators refusing to be read
+        self._failures = Failures()
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
@@ -114,8 +72,8 @@ class Loop(Generic[S]):
         if self._thread.is_alive():
             self._thread.join()
 
-    def poke(self, keys: Iterable[Key] | None = None) -> None:
-        """Ask for a pass over `keys`, or for a full one."""
+    def poke(self, keys: Iterable[Key] | None = None) -> int:
+        """Ask for a pass over `keys`, or for a full one; return the number of this request."""
         with self._wake:
             if keys is None:
                 self._full = True
@@ -123,6 +81,7 @@ class Loop(Generic[S]):
                 self._poked.update(keys)
             self._asked += 1
             self._wake.notify_all()
+            return self._asked
 
     def settle(self, keys: Collection[Key], until: float) -> Mapping[Key, str]:
         """Wait until every one of `keys` is as it should be; return the reasons of those that are not by `until`.
@@ -130,125 +89,149 @@ class Loop(Generic[S]):
         `until` is in monotonic seconds.  A key is well when a pass that began after this call has seen it and left it
         without failure; a key that no pass reached in time is answered with that as its reason.
         """
-        self.poke(keys)
+        mine = self.poke(keys)
         with self._wake:
-            mine = self._asked
 
             def well() -> bool:
                 return self._stopping or (self._done >= mine and not any(key in self._failures for key in keys))
 
             self._wake.wait_for(well, timeout=max(0.0, until - time.monotonic()))
             if self._done < mine:
-                return dict.fromkeys(keys, "not reached in time")
-            return {key: self._failures[key].reason for key in keys if key in self._failures}
+                return dict.fromkeys(keys, "the daemon is stopping" if self._stopping else "not reached in time")
+            return self._failures.reasons(keys)
 
     def failures(self) -> dict[Key, Failure]:
-        """Return a copy of what fails now."""
+        """Return what fails now."""
         with self._wake:
-            return {key: dataclasses.replace(failure) for key, failure in self._failures.items()}
+            return self._failures.copy()
+
+    def status(self) -> dict[str, Any]:
+        """Return for `moorage status` whether all is seen, and what fails, how often, for how many seconds, and why."""
+        now = time.monotonic()
+        return {
+            "in_sync": self.in_sync,
+            "failing": [
+                {
+                    "layer": layer,
+                    "key": str(key),
+                    "reason": f.reason,
+                    "tries": f.tries,
+                    "seconds": round(now - f.since, 1),
+                }
+                for (layer, key), f in sorted(self.failures().items(), key=lambda item: item[1].since)
+            ],
+        }
 
     @property
     def in_sync(self) -> bool:
         """Whether everything has been looked at since the start."""
-        return self._in_sync
+        return not self._unread
 
     def _run(self) -> None:
-        next_full = time.monotonic()
         while True:
             with self._wake:
-                due = min([next_full, self._later_due, *(f.again for f in self._failures.values())])
-                if not (self._full or self._poked or self._stopping) and due > time.monotonic():
-                    self._wake.wait(due - time.monotonic())
+                while not self._stopping and self._asked == self._done and (rest := self._rest()) > 0:
+                    self._wake.wait(min(rest, threading.TIMEOUT_MAX))
                 if self._stopping:
                     return
                 now = time.monotonic()
-                again = {key for key, f in self._failures.items() if f.again <= now}
-                full = self._full or now >= next_full or any(key == EVERYTHING for _, key in again)
-                keys = self._poked | again
+                full = self._full or now >= self._next_full
+                keys = self._poked | self._failures.due(now)
                 asked, self._poked, self._full = self._asked, set(), False
             if full:
-                next_full = now + self._resync
+                self._next_full = now + self._resync
             if full or keys:
-                self._pass(None if full else keys)
+                self._pass(keys, full=full)
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
-                crowded = bool(self._poked or self._full)
-            if not crowded and time.monotonic() >= self._later_due:
+                crowded = self._asked != self._done
+            if time.monotonic() >= self._later_due + (CROWD if crowded else 0):
                 later, self._later, self._later_due = self._later, set(), math.inf
                 self._pass(later, deleting=True)
 
-    def _pass(self, keys: Collection[Key] | None, *, deleting: bool = False) -> None:
+    def _rest(self) -> float:
+        """Return for how many seconds there is nothing to do unless somebody pokes."""
+        return min(self._next_full, self._later_due, self._failures.next()) - time.monotonic()
+
+    def _pass(self, keys: Collection[Key], *, full: bool = False, deleting: bool = False) -> None:
         """Compare and change; `deleting` says that patient layers have waited long enough."""
         began = time.monotonic()
-        source = self._source()
-        plans: list[tuple[Layer[S, Any, Any], Diff[Any, Any]]] = []
-        readable = True
-        for layer in self._layers:
-            mine = None if keys is None else {key for name, key in keys if name == layer.name}
-            if mine is None or mine:
-                change = self._plan(layer, source, mine)
-                readable = readable and change is not None
-                if change is not None:
-                    plans.append((layer, change))
-        for layer, change in reversed(plans):
-            if change.delete and layer.patience and not deleting:
-                self._later.update((layer.name, key) for key in change.delete)
-                self._later_due = min(self._later_due, began + layer.patience)
-            elif change.delete:
-                self._apply(layer, Diff({}, {}, change.delete))
-        for layer, change in plans:
-            if change.create or change.change:
-                self._apply(layer, Diff(change.create, change.change, {}))
-        if keys is None and readable:
-            self._in_sync = True
-        self._metrics.passed(full=keys is None, seconds=time.monotonic() - began, failing=len(self._failures))
-
-    def _plan(self, layer: Layer[S, Any, Any], source: S, keys: Collection[Any] | None) -> Diff[Any, Any] | None:
-        """Compare; None where the layer cannot be read.  Forgets failures of keys that are as they should be."""
+        changes: list[tuple[Layer[S, Any, Any], Diff[Any, Any]]] = []
+        source: S | Exception
         try:
-            actual = layer.actuator.read(keys)
-            every = layer.planner.keys(source) if keys is None else keys
-            wanted = {key: want for key in every if (want := layer.planner.want(source, key)) is not None}
-        except Exception as error:  # a bug or a dead system: other layers go on, this one is tried again
-            log.warning(
-                "layer unreadable", layer=layer.name, reason=str(error), exc_info=not isinstance(error, OSError)
-            )
-            self._fail(layer, {key: str(error) for key in (keys or [EVERYTHING])})
+            source = self._source()
+        except Exception as error:  # the loop must outlive it
+            source = error
+        for layer in self._layers:
+            mine = {key for name, key in keys if name == layer.name}
+            whole = full or EVERYTHING in mine
+            mine.discard(EVERYTHING)
+            if (whole or mine) and (change := self._compare(layer, source, mine, whole=whole)):
+                changes.append((layer, change))
+        for layer, change in reversed(changes):
+            self._apply(layer, Diff({}, {}, self._ripe(layer, change.delete, deleting=deleting)))
+        for layer, change in changes:
+            self._apply(layer, Diff(change.create, change.change, {}))
+        self._metrics.passed(full=full, seconds=time.monotonic() - began, failing=len(self._failures))
+
+    def _ripe(self, layer: Layer[S, Any, Any], delete: Mapping[Any, Any], *, deleting: bool) -> Mapping[Any, Any]:
+        """Return what is deleted now; the rest waits for company.  What failed before has waited already."""
+        if deleting or not layer.patience or not delete:
+            return delete
+        with self._wake:
+            ripe = {key: was for key, was in delete.items() if (layer.name, key) in self._failures}
+        if young := [key for key in delete if key not in ripe]:
+            self._later.update((layer.name, key) for key in young)
+            self._later_due = min(self._later_due, time.monotonic() + layer.patience)
+        return ripe
+
+    def _compare(
+        self, layer: Layer[S, Any, Any], source: S | Exception, keys: Collection[Any], *, whole: bool
+    ) -> Diff[Any, Any] | None:
+        """Return the difference of `keys`, or of the whole layer; None where it cannot be read."""
+        try:
+            if isinstance(source, Exception):
+                raise source  # noqa: TRY301  # each layer notes it
+            actual = layer.actuator.read(None if whole else keys)
+            every = layer.planner.keys(source) if whole else keys
+        except Exception as error:  # other layers go on, this one is tried again
+            self._note(layer, (), dict.fromkeys([*keys, EVERYTHING] if whole else keys, error))
             return None
-        change = diff(wanted, actual)
-        busy = {*change.create, *change.change, *change.delete}
-        self._forget(layer, keys, busy)
+        wanted, broken = plan(layer.planner, source, every)
+        there = {key: is_ for key, is_ in actual.items() if key not in broken and (whole or key in keys)}
+        change = diff(wanted, there)
+        ill = {*broken, *change.create, *change.change, *change.delete}
+        if whole:
+            self._unread.discard(layer.name)
+            with self._wake:
+                keys = [key for _, key in self._failures.of(layer.name)]
+        self._note(layer, [key for key in keys if key not in ill], broken)
         return change
 
     def _apply(self, layer: Layer[S, Any, Any], change: Diff[Any, Any]) -> None:
-        touched = {*change.create, *change.change, *change.delete}
-        try:
-            failed = layer.actuator.apply(change)
-        except Exception as error:  # a fault stays with its keys
-            log.warning("layer failed", layer=layer.name, reason=str(error), exc_info=not isinstance(error, OSError))
-            failed = dict.fromkeys(touched, str(error) or type(error).__name__)
-        self._fail(layer, failed)
-        with self._wake:
-            for key in touched - set(failed):
-                self._failures.pop((layer.name, key), None)
-        self._metrics.changed(
-            layer.name, created=len(change.create), changed=len(change.change), deleted=len(change.delete)
-        )
+        if change:
+            touched = {*change.create, *change.change, *change.delete}
+            failed = attempt(layer.actuator, change)
+            self._note(layer, [key for key in touched if key not in failed], failed)
+            self._metrics.changed(
+                layer.name, created=len(change.create), changed=len(change.change), deleted=len(change.delete)
+            )
 
-    def _forget(self, layer: Layer[S, Any, Any], keys: Collection[Any] | None, busy: set[Any]) -> None:
-        with self._wake:
-            for name, key in list(self._failures):
-                if name == layer.name and (keys is None or key in keys) and key not in busy:
-                    del self._failures[name, key]
-
-    def _fail(self, layer: Layer[S, Any, Any], failed: Mapping[Any, str]) -> None:
+    def _note(self, layer: Layer[S, Any, Any], well: Collection[Any], failed: Mapping[Any, str | Exception]) -> None:
+        """Keep what failed, forget what is well, log what is news."""
+        news: dict[str, list[Any]] = {}
         now = time.monotonic()
         with self._wake:
-            for key, reason in failed.items():
-                old = self._failures.get((layer.name, key))
-                tries = old.tries + 1 if old else 1
-                wait = min(RETRY_FIRST * 2 ** min(tries - 1, 20), RETRY_LAST) * random.uniform(0.8, 1.2)  # noqa: S311
-                self._failures[layer.name, key] = Failure(reason, tries, now + wait)
-                if old is None or old.reason != reason:
-                    log.warning("key fails", layer=layer.name, key=str(key), reason=reason)
+            recovered = [key for key in well if self._failures.remove((layer.name, key)) is not None]
+            for key, why in failed.items():
+                reason = str(why) or type(why).__name__
+                if self._failures.add((layer.name, key), reason, now):
+                    news.setdefault(reason, []).append(key)
+        if recovered:
+            log.info("well again", layer=layer.name, count=len(recovered), keys=[str(key) for key in recovered[:5]])
+        for reason, keys in news.items():
+            why = failed[keys[0]]
+            bug = why if isinstance(why, Exception) and not isinstance(why, OSError) else None
+            told = [str(key) for key in keys[:5]]
+            log.warning("failing", layer=layer.name, reason=reason, count=len(keys), keys=told, exc_info=bug)
