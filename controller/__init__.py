@@ -1,1 +1,1 @@
-"""The OpenFlow application: records to flows."""
+"""The OpenFlow controller of a host: keeps the flows of its bridge as the records ask."""

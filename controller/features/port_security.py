@@ -1,0 +1,91 @@
+"""An endpoint sends with its own MAC and IP addresses, and speaks for nobody else; the rest is dropped."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from controller import fields
+from controller.features.drops import drop
+from controller.flow import Flow, flow
+from controller.match import (
+    ADVERTISEMENT,
+    ARP,
+    ARP_REQUEST,
+    ICMPV6,
+    IPV4,
+    IPV6,
+    SOLICITATION,
+    UDP,
+    Address,
+    Prefix,
+    Term,
+    arp_sha,
+    arp_spa,
+    eth_src,
+    in_port,
+    ip,
+    ip_src,
+    mac_number,
+    term,
+)
+from controller.pipeline import GATEWAY_MAC, Feature, Reason, Table
+from controller.view import Attachment, Domain
+
+_FEATURE, _TABLE = Feature.PORT_SECURITY, Table.PORT_SECURITY
+
+_TAGGED, _HOST, _FORBIDDEN, _OWN_ND, _OWN, _STRANGE, _MISS = 400, 300, 200, 110, 100, 10, 0  # priorities
+_NOBODY = ipaddress.IPv4Address(0)  # the sender of an ARP probe, RFC 5227
+_LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
+_UNSPECIFIED = ipaddress.IPv6Network("::/128")  # the sender while it looks for duplicates of its address, RFC 4862
+
+
+def endpoint(at: Attachment) -> Iterator[Flow]:
+    """What an endpoint may send."""
+    mine = (in_port(at.port), eth_src(at.mac))
+    if at.ipv4 is not None:
+        sha = arp_sha(at.mac)
+        yield _allow(_OWN, (IPV4, *mine, ip_src(at.ipv4)), Table.ROUTE)
+        yield _allow(_OWN, (ARP, *mine, sha, arp_spa(at.ipv4)), Table.NEIGHBOUR)
+        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, arp_spa(_NOBODY)), Table.NEIGHBOUR)
+    if at.ipv6 is not None:
+        yield _allow(_OWN, (IPV6, *mine, ip_src(at.ipv6)), Table.ROUTE)
+        for source in (at.ipv6, link_local(at.mac)):
+            yield _allow(_OWN_ND, (*SOLICITATION, *mine, ip_src(source)), Table.NEIGHBOUR)
+
+
+def gateway(domain: Domain) -> Iterator[Flow]:
+    """What the host may send: anything, for clients of published ports keep their addresses; but from one MAC only."""
+    yield _allow(_HOST, (in_port(domain.port), eth_src(GATEWAY_MAC)), Table.NEIGHBOUR)
+
+
+def fixed() -> Iterator[Flow]:
+    """What nobody may send, and names for what is left."""
+    present = 0x1000  # OFPVID_PRESENT
+    yield drop(_FEATURE, _TABLE, _TAGGED, (term(fields.VLAN_VID, present, present),), Reason.VLAN_TAGGED)
+    yield drop(_FEATURE, _TABLE, _FORBIDDEN, (IPV4, UDP, term(fields.UDP_SRC, 67)), Reason.ROGUE_DHCP)
+    yield drop(_FEATURE, _TABLE, _FORBIDDEN, (IPV6, UDP, term(fields.UDP_SRC, 547)), Reason.ROGUE_DHCP)
+    for kind in (134, 137):  # router advertisement and redirect, RFC 4861
+        yield drop(_FEATURE, _TABLE, _FORBIDDEN, (IPV6, ICMPV6, term(fields.ICMPV6_TYPE, kind)), Reason.ROGUE_ROUTER)
+    yield drop(_FEATURE, _TABLE, _FORBIDDEN, ADVERTISEMENT, Reason.ADVERTISEMENT)
+    for quiet in (_LINK_LOCAL, _UNSPECIFIED):
+        yield drop(_FEATURE, _TABLE, _STRANGE + 10, (IPV6, _ip6_from(quiet)), Reason.LINK_LOCAL)
+    yield drop(_FEATURE, _TABLE, _STRANGE, (ARP,), Reason.FALSE_ARP)
+    for version in (4, 6):
+        yield drop(_FEATURE, _TABLE, _STRANGE, (ip(version),), Reason.FALSE_SOURCE)
+    yield drop(_FEATURE, _TABLE, _MISS, (), Reason.NOT_IP)
+
+
+def link_local(mac: str) -> Address:
+    """Return the address that an interface makes itself of its MAC address (EUI-64, RFC 4291 appendix A)."""
+    number = mac_number(mac)
+    identifier = (number >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | number & 0xFFFFFF
+    return ipaddress.IPv6Address(0xFE80 << 112 | identifier)
+
+
+def _allow(priority: int, match: tuple[Term, ...], to: Table) -> Flow:
+    return flow(_FEATURE, _TABLE, priority, match, (), to)
+
+
+def _ip6_from(prefix: Prefix) -> Term:
+    return term(fields.IPV6_SRC, int(prefix.network_address), int(prefix.netmask))

@@ -1,0 +1,144 @@
+"""Which flows each owner should have: pure, and remembered, so that a full pass over 100,000 flows costs little.
+
+An owner is a record (endpoint, network, routing domain) or one of two constants; each flow has one owner.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from controller.features import classification, drops, forwarding, neighbours, port_security, routing
+from controller.flow import Flow
+from controller.view import Attachment, Domain, Segment, attachment, domain, segment
+from records.model import DockerNetwork, Endpoint, Host, Network, Record, Subnet, Vrf
+from records.snapshot import Records
+from records.store import Change
+
+Owner = uuid.UUID | str
+Flows = tuple[Flow, ...]
+View = Attachment | Segment | Domain
+
+FIXED: Owner = "fixed"  # owns what is there on every host
+UNCLAIMED: Owner = "unclaimed"  # owns what bears our mark in the switch and nobody wants: nothing, in every plan
+
+
+class HostUnknownError(OSError):
+    """The records do not know this host (yet, or the database was never reached), so nothing can be planned.
+
+    An OSError, for to the loop this is a system that cannot be read: nothing may be deleted for lack of a plan.
+    """
+
+
+class FlowPlanner:
+    """The plan of one host, named as in the records."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._made: dict[Owner, tuple[View, Flows]] = {}  # only saves work: the same view gives the same flows
+        self._fixed: Flows = tuple(fixed())
+
+    def host(self, records: Records) -> Host:
+        """Return our host.
+
+        Raises:
+            HostUnknownError: it has no record.
+
+        """
+        host = records.hosts.one(name=self._host)
+        if host is None:
+            raise HostUnknownError(f"host {self._host} is not in the records yet")
+        return host
+
+    def keys(self, source: Records) -> Collection[Owner]:
+        """Return all owners of this host."""
+        host = self.host(source)
+        known = list(source.docker_networks.of(host=host.id))
+        return {
+            FIXED,
+            UNCLAIMED,
+            *(vrf.id for vrf in source.vrfs.of(host=host.id)),
+            *(docker_network.network for docker_network in known),
+            *(endpoint.id for endpoint in source.endpoints.of(host=host.id)),
+        }
+
+    def want(self, source: Records, key: Owner) -> Flows | None:
+        """Return the flows of an owner; None where it has none."""
+        host = self.host(source)
+        if isinstance(key, str):
+            return self._fixed if key == FIXED else ()
+        found = _view(source, host, key)
+        if found is None:
+            self._made.pop(key, None)
+            return None
+        made = self._made.get(key)
+        if made is None or made[0] != found:
+            made = self._made[key] = (found, tuple(flows(found)))
+        return made[1]
+
+
+def _view(records: Records, host: Host, owner: uuid.UUID) -> View | None:
+    if (endpoint := records.endpoints.get(owner)) is not None:
+        return attachment(records, host, endpoint)
+    if (network := records.networks.get(owner)) is not None:
+        return segment(records, host, network)
+    vrf = records.vrfs.get(owner)
+    return domain(records, host, vrf) if vrf is not None else None
+
+
+def flows(view: View) -> Iterator[Flow]:
+    """Yield the flows of an endpoint, a network or a routing domain."""
+    match view:
+        case Attachment():
+            yield from classification.endpoint(view)
+            yield from port_security.endpoint(view)
+            yield from neighbours.endpoint(view)
+            yield from forwarding.endpoint(view)
+        case Segment():
+            yield from neighbours.segment(view)
+            yield from routing.segment(view)
+            yield from forwarding.segment(view)
+        case Domain():
+            yield from classification.gateway(view)
+            yield from port_security.gateway(view)
+
+
+def fixed() -> Iterator[Flow]:
+    """Yield the flows that every host has."""
+    for feature in (classification, port_security, neighbours, routing, forwarding, drops):
+        make: Callable[[], Iterator[Flow]] = feature.fixed
+        yield from make()
+
+
+def concerned(change: Change, records: Records) -> set[Owner]:
+    """Return the owners whose flows a change of a record may change."""
+    owners: set[Owner] = set()
+    for record in (change.old, change.new):
+        owners.update(_concerned(record, records))
+    return owners
+
+
+def _concerned(record: Record | None, records: Records) -> Iterator[Any]:
+    match record:
+        case Endpoint():
+            yield record.id
+        case Subnet():
+            if record.network is not None:
+                yield from _with_network(record.network, records)
+        case Network():
+            yield from _with_network(record.id, records)
+            yield from (endpoint.id for endpoint in records.endpoints.of(network=record.id))
+        case DockerNetwork():
+            yield from (record.network, record.vrf)
+            yield from (endpoint.id for endpoint in records.endpoints.of(docker_network=record.id))
+        case Vrf():
+            yield record.id
+            for known in records.docker_networks.of(vrf=record.id):
+                yield known.network
+                yield from (endpoint.id for endpoint in records.endpoints.of(docker_network=known.id))
+
+
+def _with_network(network: uuid.UUID, records: Records) -> Iterator[Any]:
+    yield network
+    yield from (known.vrf for known in records.docker_networks.of(network=network))

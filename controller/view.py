@@ -1,0 +1,108 @@
+"""What flows are made from: small values drawn from the records of one host, so that equal values mean equal flows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from controller.match import Address, Prefix
+from records.model import Endpoint, Gateway, Host, Kind, Network, Subnet, Vrf
+from records.snapshot import Records
+
+# A segment's number is unique in its kind only; bits 24 and 25 of the metadata tell the kinds apart.
+_KIND_BITS = {Kind.VXLAN: 0 << 24, Kind.VLAN: 1 << 24, Kind.BRIDGE: 2 << 24}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attachment:
+    """An endpoint of this host."""
+
+    port: int
+    mac: str
+    ipv4: Address | None
+    ipv6: Address | None
+    segment: int
+    zone: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Domain:
+    """A routing domain of this host that has a gateway port, and the number of that."""
+
+    zone: int
+    port: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """A network that this host's Docker knows.
+
+    `domains` are those it is in here (one, unless the records are odd); `subnets` pairs a prefix with the gateway that
+    answers in it, or None.
+    """
+
+    key: int
+    domains: tuple[Domain, ...]
+    subnets: tuple[tuple[Prefix, Address | None], ...]
+
+
+def segment_key(network: Network) -> int:
+    """Return what the metadata of the network's packets is in the switch."""
+    return _KIND_BITS[network.kind] | network.segment
+
+
+def has_gateway(network: Network) -> bool:
+    """Say whether anything lies behind the network's gateway address."""
+    return network.gateway is not Gateway.NONE and not network.internal
+
+
+def attachment(records: Records, host: Host, endpoint: Endpoint) -> Attachment | None:
+    """Return the endpoint as its flows see it; None where it is not of this host or its network has not arrived."""
+    network = records.networks.get(endpoint.network)
+    docker_network = records.docker_networks.get(endpoint.docker_network)
+    vrf = records.vrfs.get(docker_network.vrf) if docker_network is not None else None
+    if endpoint.host != host.id or network is None or vrf is None:
+        return None
+    return Attachment(
+        port=endpoint.ofport,
+        mac=endpoint.mac.lower(),
+        ipv4=endpoint.ipv4.ip if endpoint.ipv4 is not None else None,
+        ipv6=endpoint.ipv6.ip if endpoint.ipv6 is not None else None,
+        segment=segment_key(network),
+        zone=vrf.zone,
+    )
+
+
+def segment(records: Records, host: Host, network: Network) -> Segment | None:
+    """Return the network as its flows see it; None where this host's Docker does not know it."""
+    vrfs = {
+        vrf.id: vrf
+        for known in records.docker_networks.of(network=network.id)
+        if known.host == host.id and (vrf := records.vrfs.get(known.vrf)) is not None
+    }
+    if not vrfs:
+        return None
+    behind = has_gateway(network)
+    subnets = sorted(records.subnets.of(network=network.id), key=_prefix_order)
+    return Segment(
+        key=segment_key(network),
+        domains=tuple(sorted((Domain(vrf.zone, vrf.ofport) for vrf in vrfs.values()), key=lambda d: d.zone)),
+        subnets=tuple((subnet.cidr, subnet.gateway if behind else None) for subnet in subnets),
+    )
+
+
+def _prefix_order(subnet: Subnet) -> tuple[int, int, int]:
+    return subnet.cidr.version, int(subnet.cidr.network_address), subnet.cidr.prefixlen
+
+
+def domain(records: Records, host: Host, vrf: Vrf) -> Domain | None:
+    """Return the routing domain as its flows see it; None where it has no gateway port on this host."""
+    if vrf.host != host.id:
+        return None
+    networks = (records.networks.get(known.network) for known in records.docker_networks.of(vrf=vrf.id))
+    gateways = (
+        subnet.gateway is not None
+        for network in networks
+        if network is not None and has_gateway(network)
+        for subnet in records.subnets.of(network=network.id)
+    )
+    return Domain(vrf.zone, vrf.ofport) if any(gateways) else None
