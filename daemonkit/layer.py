@@ -39,7 +39,7 @@ class Actuator(Protocol[K, V]):
         """
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)  # no slots: `Layer[S, K, V](...)` notes its types on itself
 class Layer(Generic[S, K, V]):
     """A planner with its actuator.  Creation runs in the order of layers, deletion in reverse.
 

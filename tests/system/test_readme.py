@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.system.steps import nothing_left
 
 from lab.host import Host
 from lab.image import IMAGE
+from tests.system.steps import nothing_left
 
 pytestmark = pytest.mark.system
 
