@@ -131,19 +131,26 @@ def forget_subnet(records: Records, subnet: Subnet) -> list[Write]:
 def parse_network(text: str, what: str) -> IpNetwork:
     """Return the network `text` names; bits beyond its prefix are dropped, as Docker does."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        cidr = ipaddress.ip_network(_zoneless(text), strict=False)
     except ValueError as error:
         raise BadRequest(f"{what} {text!r} is not a subnet: {error}") from None
+    if cidr.prefixlen == 0 or cidr.is_multicast or cidr.is_loopback:
+        raise BadRequest(f"{what} {cidr} is not one that machines can have addresses of")
+    return cidr
 
 
 def parse_address(text: str) -> IpAddress:
     """Return the address `text` names, with or without a prefix length."""
-    if "%" in text:  # fe80::1%eth0: the same address in another spelling would count as another
-        raise BadRequest(f"{text!r} is not an address: a zone means nothing here")
     try:
-        return ipaddress.ip_interface(text).ip
+        return ipaddress.ip_interface(_zoneless(text)).ip
     except ValueError as error:
         raise BadRequest(f"{text!r} is not an address: {error}") from None
+
+
+def _zoneless(text: str) -> str:
+    if "%" in text:  # fe80::1%eth0: would count as another address than fe80::1
+        raise ValueError("a zone means nothing here")
+    return text
 
 
 def _parse_range(text: str, wanted: IpNetwork | None) -> IpNetwork | None:

@@ -1,0 +1,252 @@
+"""The network plugin as Docker sees it, without a system: application, real loop, records and links in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from daemonkit.diff import Diff
+from daemonkit.failures import Key
+from daemonkit.loop import EVERYTHING, Layer, Loop
+from daemonkit.metrics import Metrics
+from netplugin.app import application
+from netplugin.changes import concerned
+from netplugin.driver import JoinMode, NetworkDriver
+from netplugin.host import ensure_host
+from netplugin.plan import wiring
+from netplugin.plan.bridge import Bridges
+from netplugin.plan.firewall import Firewall
+from netplugin.pools import Pools
+from records.memory import MemoryStore
+from records.model import Endpoint
+from records.snapshot import Records
+from records.store import Change
+from records.writes import Update
+
+HOST = "a"
+SUBNET = "10.1.0.0/24"
+NETWORK = "ab" * 32
+
+
+def endpoint_id(number: int) -> str:
+    """Return an id like Docker's: 64 hex digits that differ from the first on."""
+    return f"{number:04x}" * 16
+
+
+class Dictionary:
+    """A system that is a dictionary; while `broken` says why, nothing can be changed in it."""
+
+    def __init__(self) -> None:
+        self.there: dict[Any, Any] = {}
+        self.broken: str | None = None
+
+    def read(self, keys: Collection[Any] | None) -> Mapping[Any, Any]:
+        return {key: value for key, value in self.there.items() if keys is None or key in keys}
+
+    def apply(self, change: Diff[Any, Any]) -> Mapping[Any, str]:
+        if self.broken is not None:
+            raise OSError(self.broken)
+        self.there |= {**change.create, **change.change}
+        for key in change.delete:
+            self.there.pop(key, None)
+        return {}
+
+
+class Plugin:
+    """The daemon of one host, to be called as dockerd calls it."""
+
+    def __init__(
+        self, store: MemoryStore | None = None, *, join: JoinMode = "lenient", join_within: float = 0.0
+    ) -> None:
+        self.store = store or MemoryStore()
+        self.metrics = Metrics("test", "0")
+        self.planners: dict[str, Any] = {
+            "bridge": Bridges("moorage0", "netdev"),
+            "links": wiring.Links(HOST),
+            "ports": wiring.Ports(HOST),
+            "gateways": wiring.Gateways(HOST),
+            "firewall": Firewall(HOST),
+        }
+        self.system = {name: Dictionary() for name in self.planners}
+        layers = [Layer(name, self.planners[name], self.system[name]) for name in self.planners]
+        self.loop: Loop[Records] = Loop(layers, self.store.snapshot, resync=3600.0)
+        self.unconfirmed = 0
+        self.driver = NetworkDriver(
+            self.store, HOST, self.loop, join=join, join_within=join_within, unconfirmed=self._count
+        )
+        self.pools = Pools(self.store, HOST)
+        self.app = application("moorage-netplugin", self.driver, self.pools, self.metrics)
+        self.docker = self.app.test_client()
+        self.store.watch(self._poke)
+
+    def _count(self) -> None:
+        self.unconfirmed += 1
+
+    def _poke(self, changes: Sequence[Change]) -> None:
+        if (keys := concerned(changes)) != set():
+            self.loop.poke(keys)
+
+    @property
+    def records(self) -> Records:
+        return self.store.snapshot()
+
+    def post(self, method: str, body: object = None) -> dict[str, Any]:
+        """Call as dockerd does: POST, no Content-Type, status 200, a JSON object back.  Bytes go as they are."""
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode() + b"\n"
+        answer = self.app.test_client().post(f"/{method}", data=data)
+        assert 200 == answer.status_code, (method, answer.status_code, answer.data)
+        found = json.loads(answer.data)
+        assert isinstance(found, dict)
+        return found
+
+    def call(self, method: str, **body: Any) -> dict[str, Any]:
+        """Make a call that must succeed."""
+        answer = self.post(method, body)
+        assert "Err" not in answer, (method, body, answer)
+        return answer
+
+    def refused(self, method: str, body: object = None) -> str:
+        """Make a call that must fail; return its text, which must stand in both keys that Docker reads."""
+        answer = self.post(method, body)
+        assert {"Err", "Error"} == set(answer), (method, body, answer)
+        assert answer["Err"] == answer["Error"]
+        assert answer["Err"]
+        return str(answer["Err"])
+
+    def settled(self, *keys: Key) -> None:
+        """Wait until the loop has seen what has been poked so far, and `keys` are well."""
+        failing = self.loop.settle(keys or [("bridge", "moorage0")], time.monotonic() + 5.0)
+        assert not failing, failing
+
+    def swept(self) -> None:
+        """Wait until a full pass has left nothing to do."""
+        self.settled(*((name, EVERYTHING) for name in self.system))
+
+    def planned(self) -> dict[str, dict[Any, Any]]:
+        """Return what the system should be, layer by layer."""
+        return {name: plan(planner, self.records) for name, planner in self.planners.items()}
+
+    def actual(self) -> dict[str, dict[Any, Any]]:
+        """Return what the system is."""
+        return {name: dict(one.there) for name, one in self.system.items()}
+
+    def left(self) -> dict[str, int]:
+        """Return how many records there are of each table that Docker's calls fill."""
+        tables = ("Network", "Subnet", "Block", "Address", "Vrf", "Docker_Network", "Endpoint")
+        return {name: len(self.records.tables[name]) for name in tables if len(self.records.tables[name])}
+
+    # What `docker` makes of a person's commands, shortened to what the tests vary.
+
+    def pool(self, cidr: str = SUBNET, **more: Any) -> tuple[str, str]:
+        """Ask for a pool as `docker network create --subnet` does; return its id and CIDR."""
+        body = {"AddressSpace": "moorage-local", "Pool": cidr, "SubPool": "", "Options": {}, "V6": ":" in cidr} | more
+        answer = self.call("IpamDriver.RequestPool", **body)
+        return answer["PoolID"], answer["Pool"]
+
+    def address(self, pool: str, ip: str = "", *, gateway: bool = False) -> str:
+        """Ask for an address; return it with its prefix length."""
+        options = {"RequestAddressType": "com.docker.network.gateway"} if gateway else None
+        answer = self.call("IpamDriver.RequestAddress", PoolID=pool, Address=ip, Options=options)
+        return str(answer["Address"])
+
+    def network(
+        self,
+        network: str = NETWORK,
+        cidrs: Sequence[str] = (SUBNET,),
+        options: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> list[str]:
+        """Create a network with our IPAM driver, call by call as dockerd does; return its pools' ids."""
+        made = [(*self.pool(cidr), cidr) for cidr in cidrs]
+        data: dict[int, list[dict[str, Any]]] = {4: [], 6: []}
+        for pool, cidr, _ in made:
+            one = {"AddressSpace": "moorage-local", "Pool": cidr, "Gateway": self.address(pool, gateway=True)}
+            data[6 if ":" in cidr else 4].append(one)
+        given = {"com.docker.network.enable_ipv6": bool(data[6]), "com.docker.network.generic": dict(options or {})}
+        self.call(
+            "NetworkDriver.CreateNetwork",
+            NetworkID=network,
+            Options=given | more,
+            IPv4Data=data[4],
+            IPv6Data=data[6],
+        )
+        return [pool for pool, _, _ in made]
+
+    def endpoint(self, number: int, address: str, network: str = NETWORK, **more: Any) -> str:
+        """Create an endpoint; return its id."""
+        interface = {"Address": "" if ":" in address else address, "AddressIPv6": address if ":" in address else ""}
+        self.call(
+            "NetworkDriver.CreateEndpoint",
+            NetworkID=network,
+            EndpointID=endpoint_id(number),
+            Interface={**interface, "MacAddress": ""},
+            Options={},
+            **more,
+        )
+        return endpoint_id(number)
+
+    def join(self, endpoint: str, network: str = NETWORK) -> dict[str, Any]:
+        """Join an endpoint to a sandbox."""
+        body = {"NetworkID": network, "EndpointID": endpoint, "SandboxKey": "/var/run/docker/netns/29063855d9f4"}
+        return self.call("NetworkDriver.Join", **body, Options={})
+
+    def run(self, number: int, pool: str, network: str = NETWORK) -> dict[str, Any]:
+        """Start a container; return what Join answers."""
+        return self.join(self.endpoint(number, self.address(pool), network), network)
+
+
+def plan(planner: Any, records: Records) -> dict[Any, Any]:
+    """Return all that a planner wants."""
+    wants = {key: planner.want(records, key) for key in planner.keys(records)}
+    return {key: want for key, want in wants.items() if want is not None}
+
+
+@contextlib.contextmanager
+def plugin(**arguments: Any) -> Iterator[Plugin]:
+    """Run a plugin whose host has its record."""
+    made = Plugin(**arguments)
+    ensure_host(made.store, HOST, "0")
+    made.loop.start()
+    try:
+        yield made
+    finally:
+        made.loop.stop()
+
+
+@contextlib.contextmanager
+def controller(store: MemoryStore, problem: str | None = None) -> Iterator[None]:
+    """Mark each new endpoint up, or with a problem, from a thread of its own, as the controller does."""
+    news: list[Endpoint] = []
+    there, ended = threading.Condition(), False
+
+    def notice(changes: Sequence[Change]) -> None:
+        with there:
+            news.extend(c.new for c in changes if isinstance(c.new, Endpoint) and c.old is None)
+            there.notify_all()
+
+    def work() -> None:
+        while True:
+            with there:
+                there.wait_for(lambda: news or ended)
+                if ended:
+                    return
+                endpoint = news.pop()
+            now = store.snapshot().endpoints.get(endpoint.id)
+            if now is not None:
+                store.commit([Update(now, dataclasses.replace(now, up=problem is None, problem=problem))])
+
+    thread = threading.Thread(target=work)
+    store.watch(notice)
+    thread.start()
+    try:
+        yield
+    finally:
+        with there:
+            ended = True
+            there.notify_all()
+        thread.join()

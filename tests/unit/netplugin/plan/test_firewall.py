@@ -1,0 +1,144 @@
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from netplugin.plan.firewall import FAMILIES, Family, Firewall, Rule, Ruleset
+from records.memory import MemoryStore
+from records.model import (
+    DockerNetwork,
+    DockerNetworkId,
+    Gateway,
+    Host,
+    HostId,
+    Kind,
+    Network,
+    NetworkId,
+    Record,
+    Space,
+    SpaceId,
+    Subnet,
+    SubnetId,
+    Tenant,
+    TenantId,
+    Vrf,
+    VrfId,
+)
+from records.snapshot import Records
+from records.writes import Insert
+
+GOLDEN = Path(__file__).parents[3] / "golden"
+HOST = Host(id=HostId(uuid.UUID(int=1)), name="a")
+TENANT = Tenant(id=TenantId(uuid.UUID(int=2)), name="default")
+SPACE = Space(id=SpaceId(uuid.UUID(int=3)), name="host/a")
+
+
+def network(number: int, gateway: Gateway, *subnets: tuple[str, str | None]) -> Sequence[Record]:
+    """Return a network; its routing domain's id is made from `number`, so that names in rules are always the same."""
+    key = uuid.UUID(int=number << 96)
+    net = Network(
+        id=NetworkId(uuid.uuid4()),
+        name=f"n{number}",
+        tenant=TENANT.id,
+        kind=Kind.BRIDGE,
+        segment=number,
+        mtu=1500,
+        gateway=gateway,
+    )
+    vrf = Vrf(id=VrfId(key), host=HOST.id, zone=number, ofport=number)
+    on = DockerNetwork(
+        id=DockerNetworkId(uuid.uuid4()), docker_id=f"{number:064x}", host=HOST.id, network=net.id, vrf=vrf.id
+    )
+    made = [
+        Subnet(
+            id=SubnetId(uuid.uuid4()),
+            space=SPACE.id,
+            cidr=ipaddress.ip_network(cidr),
+            network=net.id,
+            gateway=ipaddress.ip_address(ip) if ip else None,
+        )
+        for cidr, ip in subnets
+    ]
+    return [net, vrf, on, *made]
+
+
+NAT = network(1, Gateway.NAT, ("10.1.0.0/16", "10.1.0.1"))
+DUAL = network(2, Gateway.NAT, ("10.2.0.0/24", "10.2.0.1"), ("10.3.0.0/24", "10.3.0.1"), ("fd02::/64", "fd02::1"))
+ROUTED = network(3, Gateway.ROUTED, ("192.0.2.0/24", "192.0.2.1"), ("2001:db8::/64", "2001:db8::1"))
+INTERNAL = network(4, Gateway.NONE, ("10.4.0.0/16", None))
+
+
+def records(*networks: Sequence[Record]) -> Records:
+    return MemoryStore().commit([Insert(record) for record in [HOST, TENANT, SPACE, *(r for n in networks for r in n)]])
+
+
+def text(records: Records) -> str:
+    """Return the rules of both families, their digests left out."""
+    lines = []
+    for family in FAMILIES:
+        ruleset = Firewall("a").want(records, family)
+        lines.append(f"# {family}")
+        if ruleset is not None:
+            jumps = sorted(ruleset.jumps, key=lambda rule: rule.chain, reverse=True)
+            lines += [f"-t {rule.table} -I {rule.chain} {rule.text}" for rule in jumps]
+            lines += [f"-t {rule.table} -A {rule.chain} {rule.text}" for rule in ruleset.rules]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "networks"),
+    [
+        ("nothing", []),
+        ("internal", [INTERNAL]),
+        ("nat", [NAT]),
+        ("dual-stack", [DUAL]),
+        ("routed", [ROUTED]),
+        ("several", [ROUTED, INTERNAL, NAT, DUAL]),
+    ],
+)
+def test_the_rules_are_as_reviewed(name: str, networks: list[Sequence[Record]]) -> None:
+    assert (GOLDEN / f"{name}.rules").read_text() == text(records(*networks))
+
+
+def test_the_order_in_which_networks_came_does_not_matter() -> None:
+    assert text(records(NAT, DUAL, ROUTED)) == text(records(ROUTED, DUAL, NAT))
+
+
+def test_both_families_are_always_looked_at_so_that_rules_left_behind_are_found() -> None:
+    assert ("ipv4", "ipv6") == Firewall("a").keys(records())
+
+
+def test_networks_of_another_host_make_no_rules() -> None:
+    assert Firewall("b").want(records(NAT), "ipv4") is None
+
+
+def test_a_network_that_has_not_arrived_makes_no_rules() -> None:
+    seen = records(NAT)
+    early = Records(seen.tables.set("Network", seen.networks.without(NAT[0].id)))
+
+    assert Firewall("a").want(early, "ipv4") is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_rule_is_known_by_its_digest_alone(family: Family) -> None:
+    made = Rule.make("nat", "MOORAGE-POSTROUTING", "-s 10.1.0.0/16 ! -o mg1 -j MASQUERADE")
+
+    assert made == Rule("nat", "MOORAGE-POSTROUTING", made.digest, "as iptables-save puts it")
+    assert made != Rule.make("nat", "MOORAGE-POSTROUTING", "-s 10.1.0.0/16 ! -o mg2 -j MASQUERADE")
+    assert made != Rule.make("filter", "MOORAGE-POSTROUTING", "-s 10.1.0.0/16 ! -o mg1 -j MASQUERADE")
+
+
+def test_all_digests_of_a_ruleset_differ() -> None:
+    ruleset = Firewall("a").want(records(NAT, DUAL, ROUTED), "ipv4")
+    assert isinstance(ruleset, Ruleset)
+
+    rules = [*ruleset.rules, *ruleset.jumps]
+    assert len(rules) == len({rule.digest for rule in rules})
+
+
+if __name__ == "__main__":  # python -m tests.unit.netplugin.plan.test_firewall: write the files anew, then review them
+    for mark in test_the_rules_are_as_reviewed.pytestmark:  # type: ignore[attr-defined]
+        for name, networks in mark.args[1]:
+            (GOLDEN / f"{name}.rules").write_text(text(records(*networks)))
