@@ -20,8 +20,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (LabError, click.Abort) as error:
-        click.echo(f"moorage-lab: {error or 'interrupted'}", err=True)
+    except LabError as error:
+        click.echo(f"moorage-lab: {error}", err=True)
         sys.exit(1)
 
 
@@ -40,15 +40,15 @@ def commands() -> None:
 def up(hosts: int, name: str, *, bare: bool) -> None:
     """Start HOSTS hosts (1 unless said), say how to use them, and wait for ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    with Lab(name, hosts=hosts, moorage=not bare) as lab:
-        for host in lab.hosts:
-            click.echo(f"{host.name} {host.address}  {host.where()}")
-        click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
-        click.echo("ctrl-C ends it")
-        try:
+    try:
+        with Lab(name, hosts=hosts, moorage=not bare) as lab:
+            for host in lab.hosts:
+                click.echo(f"{host.name} {host.address}  {host.where()}")
+            click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
+            click.echo("ctrl-C ends it")
             signal.pause()
-        except KeyboardInterrupt:
-            click.echo("stopping")
+    except KeyboardInterrupt:
+        click.echo("stopped")
 
 
 @commands.command()

@@ -50,7 +50,7 @@ make_ryu_wheel() {
     [ -z "$(find .venv/wheels -name 'ryu-*.whl' 2>/dev/null)" ] || return 0
     "$PYTHON" -m venv "$builder"
     pip_of "$builder" install -q 'setuptools>=66.1,<68' pbr wheel
-    pip_of "$builder" wheel -q --no-build-isolation --no-deps -w .venv/wheels ryu==4.34
+    pip_of "$builder" wheel -q --no-build-isolation --use-pep517 --no-deps -w .venv/wheels ryu==4.34
     rm -rf "$builder"
 }
 

@@ -220,7 +220,7 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(number: signal.Signals) -> N
 
     up.send_signal(number)
 
-    assert up.communicate(timeout=30)[0] == "stopping\n"
+    assert up.communicate(timeout=30)[0] == "stopped\n"
     assert up.returncode == 0
     assert [] == leftovers(Place(NAME))
 
