@@ -29,7 +29,10 @@ class NotRunningError(Exception):
 
 
 class AdminServer:
-    """Serves the figures of this process from a thread of its own; root only (mode 0600)."""
+    """Serves the figures of this process from a thread of its own; root only (mode 0600).
+
+    `status` tells what is special to the daemon; what every daemon tells (`Metrics.about`) is added.
+    """
 
     def __init__(self, path: str, status: Callable[[], Mapping[str, Any]], metrics: Metrics) -> None:
         self._path = path
@@ -62,7 +65,11 @@ class AdminServer:
     def _answer(self, path: str) -> tuple[int, str, bytes]:
         match path:
             case "/status":
-                return 200, "application/json", msgspec.json.encode(self._status(), enc_hook=str)
+                return (
+                    200,
+                    "application/json",
+                    msgspec.json.encode({**self._metrics.about(), **self._status()}, enc_hook=str),
+                )
             case "/metrics":
                 return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics.text()
             case "/health":

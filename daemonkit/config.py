@@ -21,10 +21,10 @@ DEFAULT_PATH = Path("/etc/moorage/moorage.toml")
 
 # Unix socket addresses hold at most 107 bytes (sun_path of unix(7), less the closing zero).
 _PATH = {"pattern": r"^/[\x20-\x7e]*\Z", "max_length": 107, "extra": {"form": "an absolute path of at most 107 bytes"}}
-_REMOTE = r"(unix:/[^,\s]{1,106}|(tcp|ssl):[^,\s]+:[0-9]+)"
+_REMOTE = r"(unix:/[^,\s]{1,106}|tcp:[^,\s]+:[0-9]{1,5})"
 _REMOTES = {
     "pattern": rf"^{_REMOTE}(,{_REMOTE})*\Z",
-    "extra": {"form": "addresses like `unix:/path` or `ssl:10.0.0.1:6641`, several with commas between"},
+    "extra": {"form": "addresses like `unix:/path` or `tcp:10.0.0.1:6641`, several with commas between"},
 }
 
 

@@ -158,11 +158,11 @@ class Loop(Generic[S]):
         """Compare and change; `deleting` says that patient layers have waited long enough."""
         began = time.monotonic()
         changes: list[tuple[Layer[S, Any, Any], Diff[Any, Any]]] = []
-        source: S | Exception
+        source: S | OSError
         try:
             source = self._source()
-        except Exception as error:  # the loop must outlive it
-            source = error
+        except Exception as error:  # the loop must outlive it; what is there stays as it is
+            source = OSError(str(error) or type(error).__name__)
         for layer in self._layers:
             mine = {key for name, key in keys if name == layer.name}
             whole = full or EVERYTHING in mine
@@ -187,11 +187,11 @@ class Loop(Generic[S]):
         return ripe
 
     def _compare(
-        self, layer: Layer[S, Any, Any], source: S | Exception, keys: Collection[Any], *, whole: bool
+        self, layer: Layer[S, Any, Any], source: S | OSError, keys: Collection[Any], *, whole: bool
     ) -> Diff[Any, Any] | None:
         """Return the difference of `keys`, or of the whole layer; None where it cannot be read."""
         try:
-            if isinstance(source, Exception):
+            if isinstance(source, OSError):
                 raise source  # noqa: TRY301  # each layer notes it
             actual = layer.actuator.read(None if whole else keys)
             every = layer.planner.keys(source) if whole else keys

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -94,6 +95,7 @@ class Metrics:
     """All figures of one daemon.  `processes` (name to pid) are those whose memory counts as the daemon's."""
 
     def __init__(self, daemon: str, version: str) -> None:
+        self._daemon, self._version = daemon, version
         self.registry = CollectorRegistry()
         self.loop = LoopMetrics(self.registry)
         self.calls = CallMetrics(self.registry)
@@ -113,6 +115,19 @@ class Metrics:
     def memory(self) -> int:
         """Return the daemon's proportional memory in bytes, of all its processes."""
         return sum(memory(pid)[1] for pid in self.processes.values())
+
+    def about(self) -> dict[str, Any]:
+        """Return what every daemon tells of itself: times in seconds, memory (proportional) in bytes."""
+        seconds = max(age(pid) for pid in self.processes.values())
+        return {
+            "daemon": self._daemon,
+            "version": self._version,
+            "pid": os.getpid(),
+            "since": round(time.time() - seconds),
+            "seconds": round(seconds, 1),
+            "ready_seconds": self.ready_seconds,
+            "memory": self.memory(),
+        }
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text form."""

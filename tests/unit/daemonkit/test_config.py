@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path, co
 
 
 def test_several_members_of_the_database_are_named_with_commas() -> None:
-    remote = "ssl:10.0.0.1:6641,ssl:10.0.0.2:6641,ssl:[fd00::3]:6641"
+    remote = "tcp:10.0.0.1:6641,tcp:10.0.0.2:6641,tcp:[fd00::3]:6641"
 
     assert remote == parse(f'[records]\nremote = "{remote}"', "f").records.remote
 

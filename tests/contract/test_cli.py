@@ -1,0 +1,168 @@
+"""`moorage` against a real database and real admin sockets."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from daemonkit.admin import AdminServer
+from daemonkit.metrics import Metrics
+from records.members import Member, members
+from records.model import Host
+from records.ovsdb import OvsdbStore
+from records.writes import Insert, Update
+from tests.database import Database
+from tests.examples import everything, world
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    yield
+    logging.captureWarnings(capture=False)
+    logging.getLogger().handlers = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+class Site:
+    """A host's configuration, database and daemons in one directory."""
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        self.directory, self.database = directory, database
+        self.config = directory / "moorage.toml"
+        self.config.write_text(
+            f'[host]\nname = "a"\n[records]\nremote = "{database.remote}"\n'
+            f'[netplugin]\nadmin = "{directory}/n.sock"\n[controller]\nadmin = "{directory}/c.sock"\n'
+        )
+
+    def moorage(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["status", *arguments, "--config", str(self.config)])
+
+    @contextlib.contextmanager
+    def daemons(self) -> Iterator[None]:
+        servers = [
+            AdminServer(f"{self.directory}/{name}.sock", lambda: {"in_sync": True, "failures": []}, Metrics(name, "1"))
+            for name in ("n", "c")
+        ]
+        for server in servers:
+            server.start()
+        yield
+        for server in servers:
+            server.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Database(tmp_path) as database:
+        yield Site(tmp_path, database)
+
+
+def fill(site: Site, *, up: bool) -> None:
+    records = everything(world())
+    with contextlib.closing(OvsdbStore(site.database.remote)) as store:
+        store.commit([Insert(record) for record in records])
+        (endpoint,) = store.snapshot().endpoints
+        if up:
+            store.commit([Update(endpoint, dataclasses.replace(endpoint, up=True))])
+
+
+def test_all_is_well_is_exit_code_0(site: Site) -> None:
+    fill(site, up=True)
+    with site.daemons():
+        result = site.moorage()
+
+    assert result.exit_code == 0, result.output
+    assert "web" in result.output
+
+
+def test_json_is_json_and_nothing_else(site: Site) -> None:
+    fill(site, up=True)
+    result = site.moorage("--json")
+
+    found = json.loads(result.stdout)
+    assert result.exit_code == found["exit_code"] == 1
+    assert ["a"] == [host["name"] for host in found["hosts"]]
+    assert {"unix:" + str(site.database.socket)} == {member["remote"] for member in found["database"]["members"]}
+    assert [("netplugin", "not running"), ("controller", "not running")] == [
+        (daemon["name"], daemon["problem"]) for daemon in found["daemons"]
+    ]
+
+
+def test_an_endpoint_that_is_down_is_exit_code_1_with_the_reason(site: Site) -> None:
+    fill(site, up=False)
+    with site.daemons():
+        result = site.moorage()
+
+    assert result.exit_code == 1
+    assert "its flows are not confirmed by the controller" in result.output
+
+
+def test_a_database_that_is_away_is_exit_code_3_and_the_daemons_are_shown(site: Site) -> None:
+    site.database.stop()
+    with site.daemons():
+        result = site.moorage()
+
+    assert result.exit_code == 3
+    assert "records unavailable" in result.output
+    assert "netplugin" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("[netplugin]\njion = 1\n", "did you mean 'join'?"), ("[", "not TOML"), (None, "no such file")],
+)
+def test_a_wrong_configuration_is_exit_code_2_with_file_and_line(tmp_path: Path, text: str | None, error: str) -> None:
+    path = tmp_path / "m.toml"
+    if text is not None:
+        path.write_text(text)
+    result = CliRunner().invoke(main, ["status", "--config", str(path)])
+
+    assert result.exit_code == 2
+    assert f"{path}:" in result.output
+    assert error in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"]])
+def test_help_and_version_need_nothing(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+def test_a_member_says_that_it_leads(site: Site) -> None:
+    assert (Member(site.database.remote, leader=True, problem=None),) == members(site.database.remote, 2)
+
+
+def test_a_member_that_hangs_is_waited_for_no_longer_than_told(site: Site) -> None:
+    site.database.pause()
+    try:
+        (member,) = members(site.database.remote, 0.2)
+    finally:
+        site.database.resume()
+
+    assert (False, "no answer in time") == (member.leader, member.problem)
+
+
+def test_members_that_are_not_there_or_wrongly_written_are_told_so() -> None:
+    one, two = members("unix:/nowhere/db.sock,carrier:pigeon", 1)
+
+    assert "No such file" in str(one.problem)
+    assert "written unix:PATH or tcp:HOST:PORT" in str(two.problem)
+
+
+def test_a_server_of_another_database_is_no_member(tmp_path: Path) -> None:
+    other = {"name": "Other", "version": "1.0.0", "tables": {Host.TABLE: {"columns": {"x": {"type": "string"}}}}}
+    database = Database(tmp_path)
+    database.start(other)
+    try:
+        (member,) = members(database.remote, 2)
+    finally:
+        database.kill()
+
+    assert member.problem == "it serves no database Moorage"
