@@ -18,9 +18,11 @@ from records.snapshot import Records
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
+INPUT_CHAIN = "MOORAGE-PREROUTING"
 MASQUERADE_CHAIN = "MOORAGE-POSTROUTING"
 FORWARD_CHAIN = "MOORAGE-FORWARD"
-ALL_GATEWAYS = "mg+"
+CHAINS = {"raw": INPUT_CHAIN, "nat": MASQUERADE_CHAIN, "filter": FORWARD_CHAIN}
+ALL_GATEWAYS, ALL_ENDPOINTS = "mg+", "mv+"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,33 +58,35 @@ class Firewall(Wiring):
         return FAMILIES
 
     def want(self, source: Records, key: Family) -> Ruleset | None:
-        version = 4 if key == "ipv4" else 6
-        routed = sorted(self._routed(source, version), key=lambda r: (gateway_port(r[0]), str(r[2])))
-        if not routed:
-            return None
+        routed = sorted(self._routed(source, key), key=lambda r: (gateway_port(r[0]), str(r[2])))
+        if not any(self.vrfs(source)) or (key == "ipv6" and not routed):
+            return None  # IPv6 is off on the links' host ends (system/links.py): without a gateway nothing gets in
         masquerade = [
             Rule.make("nat", MASQUERADE_CHAIN, f"-s {cidr} ! -o {gateway_port(vrf)} -j MASQUERADE")
             for vrf, network, cidr in routed
             if network.gateway is Gateway.NAT
         ]
-        return Ruleset(
-            rules=(*masquerade, *_forward(routed)),
-            jumps=frozenset(
-                {
-                    Rule.make("nat", "POSTROUTING", f"-j {MASQUERADE_CHAIN}"),
-                    Rule.make("filter", "FORWARD", f"-j {FORWARD_CHAIN}"),
-                }
-            ),
-        )
+        jumps = [
+            Rule.make("raw", "PREROUTING", f"-j {INPUT_CHAIN}"),
+            Rule.make("nat", "POSTROUTING", f"-j {MASQUERADE_CHAIN}"),
+            Rule.make("filter", "FORWARD", f"-j {FORWARD_CHAIN}"),
+        ]
+        return Ruleset(rules=(_BYPASS, *masquerade, *_forward(routed)), jumps=frozenset(jumps))
 
-    def _routed(self, source: Records, version: int) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
-        """Yield each subnet with a gateway on this host."""
+    def _routed(self, source: Records, family: Family) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
+        """Yield each subnet of the family that has a gateway on this host."""
+        version = 4 if family == "ipv4" else 6
         for vrf in self.vrfs(source):
             for on in source.docker_networks.of(vrf=vrf.id):
                 network = source.networks.get(on.network)
                 for subnet in source.subnets.of(network=on.network):
                     if network is not None and subnet.gateway is not None and subnet.cidr.version == version:
                         yield vrf, network, subnet.cidr
+
+
+# The userspace datapath copies frames from a link's host end, and the host's own stack gets them too: a frame to the
+# link's MAC, or a broadcast one, would go past the switch and all its checks into the host.
+_BYPASS = Rule.make("raw", INPUT_CHAIN, f"-i {ALL_ENDPOINTS} -j DROP")
 
 
 def _forward(routed: list[tuple[Vrf, Network, IpNetwork]]) -> Iterator[Rule]:

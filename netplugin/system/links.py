@@ -60,7 +60,7 @@ class Links:
             # A pair that was made but not yet marked, by a process that was killed in between: never handed to Docker.
             self._netlink.call("del", ifname=link.name)
             self._netlink.call("add", ifname=link.name, kind="veth", mtu=link.mtu, peer=peer)
-        quiet_ipv6(link.name)
+        silence(link.name)
         if self._whole_checksums():
             self._netlink.checksum_off(link.peer)
         # The kernel takes an alias only from a change, not at creation.
@@ -76,10 +76,16 @@ class Links:
             self._netlink.call("del", group=DOOMED)
 
 
-def quiet_ipv6(name: str) -> None:
-    """Keep the host's own IPv6 off an interface: router solicitations of 1,000 ports stalled the switch for 231 s."""
+def silence(name: str) -> None:
+    """Keep the host's own stack off an interface: it is the switch's alone.
+
+    It would answer ARP for every address of the host with this interface's MAC, and so be taken for the gateway; and
+    its IPv6 router solicitations of 1,000 ports stalled the switch for 231 s.
+    """
+    ipv4, ipv6 = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
+    (ipv4 / name / "arp_ignore").write_text("8")  # answer for no local address (kernel's ip-sysctl.rst)
     with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+        (ipv6 / name / "disable_ipv6").write_text("1")
 
 
 @contextlib.contextmanager

@@ -73,6 +73,15 @@ def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> 
     assert sum(drops(web).values()) > before
 
 
+def test_no_frame_goes_past_the_switch_into_the_host(web: Host, lab: Lab) -> None:
+    port = next(p for p in web.vsctl("list-ports", "moorage0").split() if p.startswith("mv"))
+    for mac in (web.exec("cat", f"/sys/class/net/{port}/address").strip(), "ff:ff:ff:ff:ff:ff"):
+        web.in_netns("a1", "ip", "neigh", "replace", "10.1.0.1", "lladdr", mac, "dev", "eth0")
+
+        assert 3 == lost(web, "a1", "10.1.0.1", count=3)
+        assert 3 == lost(web, "a1", lab.outside.address, count=3)
+
+
 def test_an_internal_network_has_no_way_out_and_no_gateway(host: Host, lab: Lab) -> None:
     network(host, "inner", "10.3.0.0/24", "--internal")
     container(host, "x1", "inner")
