@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import socket
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from daemonkit.options import bounds, sections
+from daemonkit.options import bounds, page, sections
 
 DEFAULT_PATH = Path("/etc/moorage/moorage.toml")
 
@@ -254,3 +255,7 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
 
 def _dotted(name: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("\"'") for part in name.split("."))
+
+
+if __name__ == "__main__":  # writes the page of options
+    sys.stdout.write(page(Config))

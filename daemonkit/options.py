@@ -12,7 +12,7 @@ _HEAD = """# Options
 Every daemon and the command line read `/etc/moorage/moorage.toml`; `--config` names another file. A missing file means
 all defaults. An option or section that does not exist is an error.
 
-This page is generated: `python -m daemonkit.options > docs/options.md`.
+This page is generated: `python -m daemonkit.config > docs/options.md`.
 """
 
 
@@ -52,11 +52,3 @@ def page(config: type[msgspec.Struct]) -> str:
             for field in msgspec.structs.fields(section)
         )
     return "".join(parts)
-
-
-if __name__ == "__main__":  # the Makefile's way to write docs/options.md
-    import sys
-
-    from daemonkit.config import Config
-
-    sys.stdout.write(page(Config))

@@ -92,5 +92,5 @@ def test_a_host_without_a_configured_name_has_the_machine_s(monkeypatch: pytest.
 
 def test_the_page_of_options_is_what_the_code_says() -> None:
     assert page(Config) == (ROOT / "docs" / "options.md").read_text(), (
-        "run: python -m daemonkit.options > docs/options.md"
+        "run: python -m daemonkit.config > docs/options.md"
     )
