@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, TypeAlias
@@ -44,7 +45,8 @@ class WithMoorage(Node):
     def start_controller(self, framework: str | None = None) -> None:
         """Start the controller; on the given framework (`os_ken`, `ryu`), which the configuration keeps."""
         if framework:
-            self.configure({"controller": {"framework": framework}})
+            config = tomllib.loads(self.path(CONFIG).read_text())
+            self.configure({**config, "controller": {**config.get("controller", {}), "framework": framework}})
         self._start("moorage-controller")
 
     def start_netplugin(self) -> None:

@@ -38,7 +38,7 @@ def rows(host: Host) -> list[str]:
 
 def flows(host: Host) -> list[str]:
     """Return the controller's flows without their counters, sorted."""
-    text = host.ofctl("--no-stats", "dump-flows", BRIDGE)
+    text = host.ofctl("dump-flows", BRIDGE, "--no-stats")
     return sorted(line.strip() for line in text.splitlines() if f"cookie=0x{FIXED_COOKIE_OWNER:x}" in line)
 
 

@@ -121,7 +121,7 @@ def test_a_mac_of_the_users_is_kept(web: Host) -> None:
     container(web, "m1", "web", "--mac-address", "02:00:00:00:00:33")
 
     assert 0 == lost(web, "a1", address(web, "m1", "web"))
-    assert "02:00:00:00:00:33" == web.in_netns("m1", "cat", "/sys/class/net/eth0/address").strip()
+    assert "02:00:00:00:00:33" == web.docker("exec", "m1", "cat", "/sys/class/net/eth0/address").strip()
 
 
 def test_both_families_at_once(host: Host) -> None:
@@ -140,7 +140,7 @@ def test_the_mtu_asked_for_is_that_of_the_container(host: Host) -> None:
     network(host, "small", "10.5.0.0/24", "-o", "moorage.mtu=1400")
     container(host, "x1", "small")
 
-    assert "1400" == host.in_netns("x1", "cat", "/sys/class/net/eth0/mtu").strip()
+    assert "1400" == host.docker("exec", "x1", "cat", "/sys/class/net/eth0/mtu").strip()
 
 
 def test_addresses_are_handed_out_in_turn_and_a_freed_one_rests(host: Host) -> None:
