@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netplugin.plan.addresses import PoolExhausted, next_free, take, taken, usable
 from records.memory import MemoryStore
-from records.model import Host, HostId, IpNetwork, Space, SpaceId, Subnet, SubnetId, Use
+from records.model import Host, HostId, IpAddress, IpNetwork, Space, SpaceId, Subnet, SubnetId, Use
 from records.writes import Delete, Insert
 
 HOSTS = [Host(id=HostId(uuid.uuid4()), name=name) for name in ("a", "b", "c")]
@@ -25,7 +25,7 @@ def subnets(draw: st.DrawFn) -> tuple[IpNetwork, IpNetwork | None]:
     if not draw(st.booleans()):
         return cidr, None
     length = draw(st.integers(cidr.prefixlen, cidr.max_prefixlen))
-    return cidr, draw(st.sampled_from(list(cidr.subnets(new_prefix=length))))
+    return cidr, ipaddress.ip_network(str(draw(st.sampled_from(list(cidr.subnets(new_prefix=length))))))
 
 
 @given(subnets(), st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=90))
@@ -38,7 +38,7 @@ def test_an_address_is_handed_out_once_and_all_are_before_the_subnet_is_full(
     store = MemoryStore()
     store.commit([*map(Insert, HOSTS), Insert(space), Insert(subnet)])
     everything = {ip for ip in within or cidr if usable(cidr, ip)}
-    held = []
+    held: list[IpAddress] = []
 
     for host, back in steps:
         if back and held:

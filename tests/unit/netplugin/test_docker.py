@@ -1,0 +1,137 @@
+"""Docker's API, as a small server on a real Unix socket answers it."""
+
+import http.server
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netplugin.docker import Docker, DockerAway
+from netplugin.forgotten import Known
+
+NETWORKS: list[dict[str, Any]] = [
+    {
+        "Name": "bridge",
+        "Id": "b1",
+        "Driver": "bridge",
+        "IPAM": {
+            "Driver": "default",
+            "Options": None,
+            "Config": [{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}],
+        },
+        "Containers": {},
+    },
+    {"Name": "host", "Id": "h1", "Driver": "host", "IPAM": {"Driver": "default", "Options": None, "Config": None}},
+    {"Name": "odd", "Id": "o1", "Driver": "other", "IPAM": {"Config": [{"Subnet": "any"}, {"Gateway": "10.9.0.1"}]}},
+    {
+        "Name": "web",
+        "Id": "w1",
+        "Driver": "moorage-net",
+        "IPAM": {"Driver": "moorage-net", "Config": [{"Subnet": "10.1.0.7/16"}, {"Subnet": "FD00:0:0::/64"}]},
+        "Containers": {},
+    },
+    {"Name": "db", "Id": "d1", "Driver": "moorage-net", "IPAM": None},
+]
+DETAILS: dict[str, dict[str, Any]] = {
+    "w1": {
+        **NETWORKS[3],
+        "Containers": {
+            "c0ffee": {"Name": "web1", "EndpointID": "e1", "MacAddress": "", "IPv4Address": "10.1.0.2/16"},
+            "ep-e2": {"Name": "web2", "EndpointID": "e2"},
+        },
+    },
+    "d1": {"Id": "d1", "Driver": "moorage-net", "Containers": None},
+}
+
+
+class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A dockerd that knows nothing but networks."""
+
+    daemon_threads = True
+    answers: dict[str, tuple[int, bytes]]
+    seen: list[tuple[str, str]]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Engine
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, self.headers["Host"]))
+        status, body = self.server.answers.get(self.path, (404, b'{"message":"network not found"}'))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's signature
+        """Say nothing."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with Engine(str(tmp_path / "docker.sock"), Handler) as server:
+        server.answers = {"/networks": (200, json.dumps(NETWORKS).encode())}
+        server.answers |= {f"/networks/{key}": (200, json.dumps(one).encode()) for key, one in DETAILS.items()}
+        server.seen = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def docker(engine: Engine) -> Docker:
+    return Docker(f"unix://{engine.server_address!s}")
+
+
+def test_it_tells_our_networks_with_their_endpoints_and_the_subnets_of_all(docker: Docker) -> None:
+    assert Known(
+        networks={"w1": frozenset({"e1", "e2"}), "d1": frozenset()},
+        subnets=frozenset({"172.17.0.0/16", "any", "", "10.1.0.0/16", "fd00::/64"}),
+    ) == docker.known("moorage-net")
+
+
+def test_only_calls_that_are_safe_beside_ours_are_made(docker: Docker, engine: Engine) -> None:
+    docker.known("moorage-net")
+
+    assert [("/networks", "docker"), ("/networks/w1", "docker"), ("/networks/d1", "docker")] == engine.seen
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b'{"message":"server error"}'),
+        (200, b""),
+        (200, b"["),
+        (200, b'{"message":"no list"}'),
+        (200, b"[1]"),
+        (200, b'[{"Driver":"bridge"}]'),
+        (200, b'[{"Id":"w1","Driver":7}]'),
+        (200, b'[{"Id":"w1","IPAM":{"Config":{}}}]'),
+        (200, b"\xff"),
+    ],
+)
+def test_from_an_answer_that_is_not_whole_nothing_is_concluded(
+    docker: Docker, engine: Engine, status: int, body: bytes
+) -> None:
+    engine.answers["/networks"] = (status, body)
+
+    with pytest.raises(DockerAway, match="GET /networks: "):
+        docker.known("moorage-net")
+
+
+def test_a_network_that_goes_while_we_look_makes_the_look_void(docker: Docker, engine: Engine) -> None:
+    del engine.answers["/networks/d1"]
+
+    with pytest.raises(DockerAway, match="GET /networks/d1: 404"):
+        docker.known("moorage-net")
+
+
+def test_where_no_dockerd_is_nothing_is_concluded(tmp_path: Path) -> None:
+    with pytest.raises(DockerAway, match="GET /networks: "):
+        Docker(f"unix://{tmp_path}/none.sock").known("moorage-net")
