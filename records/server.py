@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +68,7 @@ def server_command(config: Config, file: Path) -> list[str]:
         Refused: none of the addresses can be this host's.
 
     """
-    _, host, _ = f"{config.records.raft}::".split(":", 2)
+    host = config.records.raft.partition(":")[2].rpartition(":")[0]  # empty for a unix: address
     listen, rundir = [], file.parent
     for remote in config.records.remote.split(","):
         kind, _, rest = remote.partition(":")
@@ -84,15 +82,8 @@ def server_command(config: Config, file: Path) -> list[str]:
             f"records.remote = '{config.records.remote}' names no address of this host: give a unix: address, "
             f"or tcp: with the host of records.raft = '{config.records.raft}'"
         )
-    return [
-        "ovsdb-server",
-        *listen,
-        f"--unixctl={rundir}/db.ctl",
-        "-vconsole:info",
-        "-vsyslog:off",
-        "-vfile:off",
-        str(file),
-    ]
+    levels = ["-vconsole:info", "-vsyslog:off", "-vfile:off"]
+    return ["ovsdb-server", *listen, f"--unixctl={rundir}/db.ctl", *levels, str(file)]
 
 
 def create(file: Path, raft: str) -> None:
@@ -124,13 +115,14 @@ def older(file: Path) -> bool:
     name = _tool("db-name", str(file))
     if name != schema.NAME:
         raise Refused(f"{file} holds the database {name}, not {schema.NAME}: move it away or set records.directory")
-    with tempfile.TemporaryDirectory(dir=file.parent) as directory:  # versions can be asked of standalone files only
-        plain = str(Path(directory, "plain.db"))
-        _tool("cluster-to-standalone", plain, str(file))
-        found = _tool("db-version", plain)
+    plain = file.with_suffix(".plain")  # versions can be asked of standalone files only
+    plain.unlink(missing_ok=True)
+    _tool("cluster-to-standalone", str(plain), str(file))
+    found = _tool("db-version", str(plain))
+    plain.unlink()
     if _numbers(found)[0] > _numbers(schema.VERSION)[0]:
         raise Refused(
-            f"{file} has schema {found}, but this {NAME} knows {schema.VERSION}: install a newer Moorage here"
+            f"{file} has schema {found}, and this {NAME} knows {schema.VERSION}: install a newer Moorage here"
         )
     return _numbers(found) < _numbers(schema.VERSION)
 
