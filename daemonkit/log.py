@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from daemonkit import without_rich  # noqa: F401  # isort: skip  # must come before structlog
 import structlog
 from structlog.typing import EventDict, Processor
 

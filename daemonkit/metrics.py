@@ -91,15 +91,26 @@ class _Processes(Collector):
         return [resident, proportional]
 
 
+def _forked_from() -> int | None:
+    """Return the process that this one is a fork of (it runs the same command), or None."""
+    try:
+        same = Path(f"/proc/{os.getppid()}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes()
+    except OSError:
+        return None
+    return os.getppid() if same else None
+
+
 class Metrics:
-    """All figures of one daemon.  `processes` (name to pid) are those whose memory counts as the daemon's."""
+    """All figures of one daemon: of this process, and of the arbiter that holds its socket where there is one."""
 
     def __init__(self, daemon: str, version: str) -> None:
         self._daemon, self._version = daemon, version
         self.registry = CollectorRegistry()
         self.loop = LoopMetrics(self.registry)
         self.calls = CallMetrics(self.registry)
-        self.processes = {daemon: os.getpid()}
+        self.processes = {daemon: os.getpid()}  # those whose memory counts as the daemon's
+        if (arbiter := _forked_from()) is not None:
+            self.processes["arbiter"] = arbiter
         self.ready_seconds: float | None = None
         self._ready = Gauge("moorage_ready_seconds", "From the process' start until ready.", registry=self.registry)
         Gauge("moorage_daemon", "Which daemon this is.", ["daemon", "version"], registry=self.registry).labels(

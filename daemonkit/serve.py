@@ -103,7 +103,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "bind": f"unix:{self._socket}",
             "umask": 0o177,
             "workers": 1,
-            "worker_class": _Worker,
+            "worker_class": f"{__name__}.{_Worker.__name__}",  # gunicorn 22 takes classes by name only
             "threads": self._threads,
             "keepalive": KEEPALIVE,
             "timeout": HEARTBEAT,
@@ -120,8 +120,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
+        gc.disable()  # nothing that is imported or made now is ever garbage
         app = self._make_app()
         _warm_up(app)
+        gc.freeze()
+        gc.enable()
         return app
 
     def stopped(self) -> None:

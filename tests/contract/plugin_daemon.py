@@ -39,7 +39,13 @@ def make_app() -> "Flask":
             raise ZeroDivisionError
         return reply({"NetworkID": request.network_id, "Pid": os.getpid()})
 
-    return create_app("moorage-test", ["NetworkDriver", "IpamDriver"], [driver], Metrics("test", "0"))
+    metrics = Metrics("test", "0")
+
+    @driver.post("/NetworkDriver.About")
+    def about() -> "Response":
+        return reply({**metrics.about(), "processes": list(metrics.processes)})
+
+    return create_app("moorage-test", ["NetworkDriver", "IpamDriver"], [driver], metrics)
 
 
 def say(word: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 DAEMON = Path(__file__).parent / "plugin_daemon.py"
 ROOT = Path(__file__).parents[2]
+PYTHONPATH = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
 HOSTS = [
     "",
     "plugin.moby.localhost",
@@ -33,7 +34,7 @@ class Daemon:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, **(env or {})},
         )
 
     def said(self, word: str) -> int:
@@ -174,6 +175,14 @@ def test_a_bug_is_answered_with_the_place_of_its_trace(daemon: Daemon) -> None:
     assert "ZeroDivisionError" in crash["exception"]
 
 
+def test_the_arbiter_s_memory_and_age_count_as_the_daemon_s(daemon: Daemon) -> None:
+    with connected(daemon.path) as docker:
+        _, _, told = docker.call("NetworkDriver.About")
+
+    assert told["processes"] == ["test", "arbiter"]
+    assert 20e6 < told["memory"] < 75e6
+
+
 def test_calls_are_served_in_parallel(daemon: Daemon) -> None:
     began = time.monotonic()
     answers: list[Any] = []
@@ -298,7 +307,7 @@ def test_systemd_hands_the_socket_over_and_hears_ready_only_when_it_serves(
     process = subprocess.Popen(
         [sys.executable, "-c", hand_over, str(DAEMON), str(tmp_path / "unused.sock")],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(tmp_path / "notify")},
         pass_fds=(listener.fileno(),),
     )
     try:
