@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -100,3 +102,9 @@ def test_auto_writes_json_where_standard_error_is_no_terminal(capsys: pytest.Cap
     structlog.get_logger().info("x", path={1, 2}.__class__)
 
     assert events(capsys)[0]["event"] == "x"
+
+
+def test_daemons_do_not_load_what_draws_for_terminals() -> None:
+    code = "import sys, daemonkit.log; assert 'rich' not in sys.modules; import rich"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

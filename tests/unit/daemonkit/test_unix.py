@@ -58,3 +58,25 @@ def test_a_file_that_is_no_socket_is_never_removed(tmp_path: Path) -> None:
         claim(str(tmp_path / "s"))
 
     assert (tmp_path / "s").read_text() == "precious"
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_listener_that_hangs_up_is_asked_again_before_it_is_believed_gone(
+    tmp_path: Path, listener: socket.socket, stays: bool
+) -> None:
+    def hang_up() -> None:
+        probe, _ = listener.accept()
+        if not stays:
+            listener.close()
+        probe.close()
+
+    hanging_up = threading.Thread(target=hang_up)
+    hanging_up.start()
+    if stays:
+        with pytest.raises(TakenError, match="served by another process"):
+            claim(str(tmp_path / "s"))
+    else:
+        claim(str(tmp_path / "s"))
+    hanging_up.join()
+
+    assert stays == (tmp_path / "s").exists()
