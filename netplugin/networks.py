@@ -16,7 +16,7 @@ from netplugin.host import own_host, space_of
 from netplugin.plan.addresses import usable
 from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
 from netplugin.plan.pools import overlapping
-from netplugin.pools import forget_subnet, grown, parse_address, parse_network
+from netplugin.pools import called, forget_subnet, grown, parse_address, parse_network
 from records.model import (
     DockerNetwork,
     DockerNetworkId,
@@ -220,7 +220,7 @@ def _link(records: Records, space: Space, network: Network, pool: Pool) -> Write
     other = mine or overlapping(records, space, pool.cidr)
     if other is not None:
         holder = records.networks.get(other.network)
-        name = f" of network {holder.name}" if holder else ""
+        name = f" of network {called(holder)}" if holder else ""
         raise BadRequest(f"subnet {pool.cidr} overlaps {other.cidr}{name} on this host")
     key = SubnetId(uuid.uuid4())
     return Insert(Subnet(id=key, space=space.id, cidr=pool.cidr, network=network.id, gateway=gateway, managed=False))

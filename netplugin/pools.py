@@ -9,9 +9,9 @@ import uuid
 from daemonkit.errors import BadRequest, Exhausted, NotFound
 from netplugin import wire
 from netplugin.host import own_host, space_of
-from netplugin.options import refuse_unknown
+from netplugin.options import NAME, refuse_unknown
 from netplugin.plan import addresses, pools
-from records.model import IpAddress, IpNetwork, Space, Subnet, SubnetId, Use
+from records.model import IpAddress, IpNetwork, Network, Space, Subnet, SubnetId, Use
 from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Delete, Insert, Update, Write
@@ -189,7 +189,12 @@ def _overlap(records: Records, cidr: IpNetwork, other: Subnet) -> str:
             f"subnet {cidr} overlaps {other.cidr}, which a network that is being made (or failed to be) holds: "
             "repeat the command in a minute"
         )
-    return f"subnet {cidr} overlaps {other.cidr} of network {network.name}: choose another, or remove that network"
+    return f"subnet {cidr} overlaps {other.cidr} of network {called(network)}: choose another, or remove that network"
+
+
+def called(network: Network) -> str:
+    """Return what a person knows a network by: its cluster-wide name, or as much of Docker's id as Docker shows."""
+    return network.name if NAME.fullmatch(network.name) else network.name[:12]
 
 
 def _find(records: Records, pool_id: str) -> Subnet | None:
