@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.status import DatabaseStatus, Status
+from cli.status import DatabaseStatus, Status, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,14 +119,3 @@ def _short(name: str) -> str:
     digits = name.rpartition("/")[2]
     is_id = len(digits) == 64 and set(digits) <= set("0123456789abcdef")
     return name[: len(name) - 64 + SHORT] if is_id else name
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units, as in `3 h 12 min`."""
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    whole, parts = int(seconds), list[str]()
-    for name, size in units:
-        if whole >= size or (name == "s" and not parts):
-            parts.append(f"{whole // size} {name}")
-            whole %= size
-    return " ".join(parts[:2])

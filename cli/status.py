@@ -15,11 +15,18 @@ ALL_WELL, SOMETHING_DOWN, NO_RECORDS = 0, 1, 3  # exit codes; 2 is click's, for 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FailureStatus:
-    """One thing that a daemon cannot bring to the records."""
+    """One thing that a daemon cannot bring to the records, why, and for how many seconds."""
 
     layer: str
     key: str
     reason: str
+    seconds: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The failure for people."""
+        since = f" (for {duration(self.seconds)})" if self.seconds is not None else ""
+        return f"{self.layer} {self.key}: {self.reason}{since}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class DaemonStatus:
         """What is wrong, in words."""
         if not self.running:
             return self.problem or "not running"
-        told = [f"{f.layer} {f.key}: {f.reason}" for f in self.failures]
+        told = [failure.words for failure in self.failures]
         if not self.in_sync:
             told.insert(0, "it has not looked at everything yet")
         switch = self.told.get("switch")
@@ -176,7 +183,6 @@ def status(
 def _daemon(name: str, told: Mapping[str, Any] | str) -> DaemonStatus:
     if isinstance(told, str):
         return DaemonStatus(name, running=False, problem=told)
-    failures = [f for f in told.get("failures") or () if isinstance(f, Mapping)]
     return DaemonStatus(
         name,
         running=True,
@@ -184,8 +190,18 @@ def _daemon(name: str, told: Mapping[str, Any] | str) -> DaemonStatus:
         seconds=told.get("seconds"),
         memory=told.get("memory"),
         in_sync=told.get("in_sync"),
-        failures=tuple(FailureStatus(*(str(f.get(key, "")) for key in ("layer", "key", "reason"))) for f in failures),
+        failures=tuple(_failure(f) for f in told.get("failures") or () if isinstance(f, Mapping)),
         told=told,
+    )
+
+
+def _failure(told: Mapping[str, Any]) -> FailureStatus:
+    seconds = told.get("seconds")
+    return FailureStatus(
+        layer=str(told.get("layer", "")),
+        key=str(told.get("key", "")),
+        reason=str(told.get("reason", "")),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
     )
 
 
@@ -240,3 +256,14 @@ def _taken(addresses: Iterator[Address]) -> int:
 
 def _name(host: Host | None) -> str:
     return host.name if host is not None else "?"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units, as in `3 h 12 min`."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    whole, parts = int(seconds), list[str]()
+    for name, size in units:
+        if whole >= size or (name == "s" and not parts):
+            parts.append(f"{whole // size} {name}")
+            whole %= size
+    return " ".join(parts[:2])

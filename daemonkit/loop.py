@@ -110,7 +110,7 @@ class Loop(Generic[S]):
         now = time.monotonic()
         return {
             "in_sync": self.in_sync,
-            "failing": [
+            "failures": [
                 {
                     "layer": layer,
                     "key": str(key),

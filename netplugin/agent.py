@@ -128,14 +128,7 @@ class Agent:
             self.loop.poke([key for key in self.loop.failures() if key[0] == "gateways"])
 
     def _status(self) -> dict[str, Any]:
-        failures = self.loop.failures()
-        return {
-            "daemon": NAME,
-            "host": self.host,
-            "in_sync": self.loop.in_sync,
-            "records": self.store.problem(),
-            "failures": [{"layer": layer, "key": str(key), "reason": f.reason} for (layer, key), f in failures.items()],
-        }
+        return {"host": self.host, "records": self.store.problem(), **self.loop.status()}
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import json
 import pytest
 from rich.console import Console
 
-from cli.render import as_json, duration, print_status
-from cli.status import Status
+from cli.render import as_json, print_status
+from cli.status import Status, duration
 from tests.unit.cli.test_status import LEADER, cluster, told
 
 

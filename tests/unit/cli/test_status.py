@@ -98,6 +98,10 @@ def test_a_host_is_told_with_its_endpoints_and_versions() -> None:
         ("not running", "not running"),
         ({**WELL, "in_sync": False}, "it has not looked at everything yet"),
         ({**WELL, "failures": [{"layer": "ports", "key": "mv1", "reason": "busy"}]}, "ports mv1: busy"),
+        (
+            {**WELL, "failures": [{"layer": "ports", "key": "mv1", "reason": "busy", "seconds": 61.5}]},
+            "ports mv1: busy (for 1 min 1 s)",
+        ),
         ({**WELL, "switch": {"problem": "connection refused"}}, "switch: connection refused"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_failure_says_since_when_and_how_often(daemon: Daemon) -> None:
     eventually(lambda: any(f.tries >= 3 for f in daemon.loop.failures().values()))
 
     status = daemon.loop.status()
-    (failing,) = status["failing"]
+    (failing,) = status["failures"]
     assert ("low", "a", "busy") == (failing["layer"], failing["key"], failing["reason"])
     assert failing["tries"] >= 3
     assert failing["seconds"] > 0.1
