@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import threading
 from typing import Any
 
 CONNECT_WITHIN = 1.0  # seconds for a member to accept
+SPACE = re.compile(r"\s*")
 CHUNK = 1 << 18  # bytes read at once
 
 Message = dict[str, Any]
@@ -40,7 +42,7 @@ def connect(remote: str) -> socket.socket:
 
 
 class Frames:
-    """Cuts a stream of JSON objects, written one after the other without anything between, into messages."""
+    """Cuts a stream of JSON objects, written one after the other without a separator, into messages."""
 
     def __init__(self) -> None:
         self._decoder = json.JSONDecoder()
@@ -54,6 +56,7 @@ class Frames:
         text = b"".join(self._chunks).decode()
         messages, begin = [], 0
         while begin < len(text):
+            begin = SPACE.match(text, begin).end()  # type: ignore[union-attr]  # matches everywhere
             try:
                 message, begin = self._decoder.raw_decode(text, begin)
             except ValueError:  # cut within a message, after one of its inner braces

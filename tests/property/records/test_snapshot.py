@@ -63,9 +63,9 @@ def test_every_record_is_found_by_its_id_by_its_unique_columns_and_by_what_it_re
 
     for table in snapshot.tables.values():
         for record in table.rows.values():
-            assert record is table.get(record.id)
+            assert record == table.get(record.id)
             for columns in record.UNIQUE:
-                assert record is table.one(**dict(zip(columns, unique_key(record, columns), strict=True)))
+                assert record == table.one(**dict(zip(columns, unique_key(record, columns), strict=True)))
             for column, _, to in references(record):
                 assert record in list(table.of(**{column: to}))
 
