@@ -13,6 +13,10 @@ from lab.node import Node
 IDLE = ["sh", "-c", "trap 'exit 0' TERM; sleep 2147483647 & wait"]  # a plain `sleep` as pid 1 is deaf to TERM for 10 s
 
 
+# The command line that came with dockerd, where there are several: a newer one refuses what an older daemon cannot.
+CLIENT = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
+
+
 class WithDocker(Node):
     """What a host does with Docker."""
 
@@ -48,7 +52,7 @@ class WithDocker(Node):
 
     def docker(self, *argv: object, **options: Unpack[Options]) -> str:
         """Run `docker` with this host's dockerd and return what it printed."""
-        return run(["docker", "-H", f"unix://{self.docker_sock}", *argv], **options)
+        return run([CLIENT, "-H", f"unix://{self.docker_sock}", *argv], **options)
 
     def load_image(self, tar: Path) -> None:
         """Give Docker the image that containers of the lab are made from, unless it has one."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.command import CommandFailed, wait_for
+from lab.command import CommandFailed, LabError, wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.traces import flows, traces
@@ -59,4 +59,8 @@ def nothing_left(host: Host, within: float = 10) -> None:
         left[:] = [*traces(host), *(flow for flow in flows(host) if "in_port=" in flow)]
         return not left
 
-    wait_for(f"everything of the networks to go; left {left}", gone, within)
+    try:
+        wait_for("everything of the networks to go", gone, within)
+    except LabError:
+        assert [] == left  # noqa: PT017  # says what is left
+        raise

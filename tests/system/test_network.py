@@ -56,7 +56,6 @@ def test_networks_do_not_reach_each_other(web: Host) -> None:
     assert 0 == lost(web, "c1", "10.2.0.1")
     assert 5 == lost(web, "c1", "10.1.0.10")
     assert 5 == lost(web, "a1", address(web, "c1", "db"))
-    assert 5 == lost(web, "c1", "10.1.0.1") or inspect(web, "c1", ".State.Running") == "true"
 
 
 def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> None:
@@ -88,10 +87,9 @@ def test_an_internal_network_has_no_way_out_and_no_gateway(host: Host, lab: Lab)
     container(host, "y1", "inner")
 
     assert 0 == lost(host, "x1", address(host, "y1", "inner"))
-    assert "" == host.docker("exec", "x1", "ip", "route", "show", "default")
-    assert "Network is unreachable" in refused(
-        lambda: host.docker("exec", "x1", "sh", "-c", f"ping -c 1 -W 1 {lab.outside.address} 2>&1; exit 1")
-    ) or not host.reaches("x1", lab.outside.address)
+    assert "default" not in host.docker("exec", "x1", "ip", "route")
+    assert not host.reaches("x1", lab.outside.address)
+    assert not any(name.startswith("mg") for name in host.vsctl("list-ports", "moorage0").split())
 
 
 def test_connect_and_disconnect_on_a_running_container(web: Host) -> None:
