@@ -149,19 +149,7 @@ class Node:
 
     def enter(self) -> list[str]:
         """Return the words that run a command on it."""
-        return [
-            "nsenter",
-            "-t",
-            str(self.pid),
-            "-m",
-            "-n",
-            "-p",
-            "-u",
-            "-i",
-            "-r",
-            "-w",
-            "--",
-        ]  # -r, -w: also in a chroot
+        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-u", "-i", "--"]
 
     def exec(self, *argv: object, **options: Unpack[Options]) -> str:
         """Run a command on it to its end and return what it printed."""
