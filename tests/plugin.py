@@ -159,7 +159,8 @@ class Plugin:
         network: str = NETWORK,
         cidrs: Sequence[str] = (SUBNET,),
         options: Mapping[str, str] | None = None,
-        **more: Any,
+        *,
+        internal: bool = False,
     ) -> list[str]:
         """Create a network with our IPAM driver, call by call as dockerd does; return its pools' ids."""
         made = [(*self.pool(cidr), cidr) for cidr in cidrs]
@@ -168,10 +169,12 @@ class Plugin:
             one = {"AddressSpace": "moorage-local", "Pool": cidr, "Gateway": self.address(pool, gateway=True)}
             data[6 if ":" in cidr else 4].append(one)
         given = {"com.docker.network.enable_ipv6": bool(data[6]), "com.docker.network.generic": dict(options or {})}
+        if internal:
+            given["com.docker.network.internal"] = True
         self.call(
             "NetworkDriver.CreateNetwork",
             NetworkID=network,
-            Options=given | more,
+            Options=given,
             IPv4Data=data[4],
             IPv6Data=data[6],
         )
