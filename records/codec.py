@@ -34,7 +34,12 @@ ADDRESSES: Mapping[frozenset[type], Callable[[str], Any]] = {
     frozenset({ipaddress.IPv4Interface, ipaddress.IPv6Interface}): ipaddress.ip_interface,
     frozenset({ipaddress.IPv4Network, ipaddress.IPv6Network}): ipaddress.ip_network,
 }
-DEFAULTS: Mapping[str, Any] = {"string": "", "integer": 0, "boolean": False}
+DEFAULTS: Mapping[str, Wire] = {
+    "string": "",
+    "integer": 0,
+    "boolean": False,
+    "uuid": ["uuid", "00000000-0000-0000-0000-000000000000"],
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,11 +100,7 @@ class Column:
     @property
     def default(self) -> Wire:
         """What a column holds when nothing was said."""
-        if self.mapping:
-            return ["map", []]
-        if self.optional:
-            return EMPTY
-        return ["uuid", str(uuid.UUID(int=0))] if self.key == "uuid" else DEFAULTS[self.key]
+        return ["map", []] if self.mapping else EMPTY if self.optional else DEFAULTS[self.key]
 
     def _text(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -157,7 +158,12 @@ def decode(kind: type[Record], key: uuid.UUID, row: Row) -> Record:
     """Read the record of a row.  Raises ValueError, which names the column, where the model does not know a value."""
     values: dict[str, Any] = {}
     for name, column in columns(kind).items():
-        wire = row.get(name, column.default)
+        wire = row.get(name)
+        if wire is None:
+            if column.optional:
+                values[name] = None
+                continue
+            wire = column.default
         try:
             values[name] = column.decode(wire)
         except (ValueError, TypeError, LookupError) as error:

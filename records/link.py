@@ -1,10 +1,11 @@
 """A connection to the leader of the database, kept up in a thread of its own; not what is said on it.
 
-Written on the protocol itself (RFC 7047, ovsdb-server(7)) and not on the IDL of the `ovs` package; docs/adr says why.
+Written on the protocol itself (RFC 7047, ovsdb-server(7)), not on the IDL of the `ovs` package: docs/adr/0004.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import threading
@@ -138,16 +139,18 @@ class Link:
 
         """
         until = time.monotonic() + within
-        session = self._wait(until)
+        answer = None
+        while answer is None and (session := self._wait(until)) is not None:
+            with contextlib.suppress(Lost):  # just now, and nothing was sent: the next leader gets it
+                answer = session.ask(method, params)
+        if answer is None:
+            raise Unavailable(self.problem() or "records unavailable: closed")
         try:
-            answer = session.ask(method, params) if session is not None else None
-            if answer is not None:
-                return answer.result(max(0.0, until - time.monotonic()))
+            return answer.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             raise Unavailable(f"records unavailable: no answer within {within:g} s; it may yet take effect") from None
         except (Lost, Unsuitable) as error:
             raise Unavailable(f"records unavailable: {error}; it may have taken effect") from error
-        raise Unavailable(self.problem() or "records unavailable: closed")
 
     def ready(self, within: float) -> bool:
         """Wait until requests can be sent; return whether they can."""

@@ -36,8 +36,9 @@ class Replica:
     def replace(self, updates: Updates) -> list[Change]:
         """Take the rows of a whole database, and return in what it differs from what was known."""
         self._unreadable.clear()
-        changes = [self._change(*row) for row in _rows(updates)]
-        there = {key for _, key, _ in _rows(updates)}
+        rows = _rows(updates)
+        changes = [self._change(*row) for row in rows]
+        there = {key for _, key, _ in rows}
         gone = [record for table in self.records.tables.values() for record in table if record.id not in there]
         return self._take([*changes, *(Change(record, None) for record in gone)])
 

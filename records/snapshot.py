@@ -29,11 +29,17 @@ Index = Map[tuple[str, ...], Map[tuple[Any, ...], uuid.UUID]]
 Backward = Map[tuple[str, uuid.UUID], Map[uuid.UUID, None]]
 
 
+_REFERENCES = {  # table -> (column, table that it refers to)
+    kind.TABLE: [(field.name, field.metadata["ref"]) for field in dataclasses.fields(kind) if "ref" in field.metadata]
+    for kind in RECORDS
+}
+
+
 def references(record: Record) -> Iterator[tuple[str, str, uuid.UUID]]:
     """Yield (column, table referred to, id) for every reference that `record` makes."""
-    for field in dataclasses.fields(record):
-        if (table := field.metadata.get("ref")) is not None and (to := getattr(record, field.name)) is not None:
-            yield field.name, table, to
+    for column, table in _REFERENCES[record.TABLE]:
+        if (to := getattr(record, column)) is not None:
+            yield column, table, to
 
 
 def unique_key(record: Record, columns: tuple[str, ...]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +15,14 @@ from records.schema import schema
 
 
 class Database:
-    """`ovsdb-server` with one RAFT member in `directory` (a short path: a socket's has 107 bytes at most)."""
+    """`ovsdb-server` with one RAFT member in `directory` (a short path: a socket's has 107 bytes at most).
 
-    def __init__(self, directory: Path) -> None:
+    It is a cluster of its own, or joins the one of `others`.
+    """
+
+    def __init__(self, directory: Path, others: Sequence[Database] = ()) -> None:
         self.directory = directory
+        self.others = others
         self.file = directory / "moorage.db"
         self.socket = directory / "db.sock"
         self.process: subprocess.Popen[bytes] | None = None
@@ -34,14 +39,15 @@ class Database:
         """Return what a store connects to."""
         return f"unix:{self.socket}"
 
+    @property
+    def raft(self) -> str:
+        """Return where other members reach this one."""
+        return f"unix:{self.directory}/raft.sock"
+
     def start(self, served: dict[str, Any] | None = None) -> None:
         """Create the database if there is none, of our schema or of `served`; return when the server leads."""
         if not self.file.exists():
-            text = self.directory / "schema.json"
-            text.write_text(json.dumps(served or schema()))
-            subprocess.run(
-                ["ovsdb-tool", "create-cluster", self.file, text, f"unix:{self.directory}/raft.sock"], check=True
-            )
+            self._make(served or schema())
         self.socket.unlink(missing_ok=True)
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -76,6 +82,16 @@ class Database:
         """End what `pause` began."""
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
+
+    def _make(self, served: dict[str, Any]) -> None:
+        if self.others:
+            others = [other.raft for other in self.others]
+            command = ["ovsdb-tool", "join-cluster", str(self.file), "Moorage", self.raft, *others]
+        else:
+            text = self.directory / "schema.json"
+            text.write_text(json.dumps(served))
+            command = ["ovsdb-tool", "create-cluster", str(self.file), str(text), self.raft]
+        subprocess.run(command, check=True)
 
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:

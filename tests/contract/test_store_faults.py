@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ipaddress
+import json
 import multiprocessing
 import subprocess
 import threading
@@ -385,6 +386,46 @@ def test_a_conflict_is_told_apart_from_a_lost_connection(database: Database, sto
 
     assert 1 == looks
     assert not issubclass(Unavailable, Conflict)
+
+
+def test_the_death_of_the_leader_of_three_is_survived(tmp_path: Path) -> None:
+    directories = [tmp_path / name for name in "abc"]
+    for directory in directories:
+        directory.mkdir()
+    first = Database(directories[0])
+    members = [first, *(Database(directory, [first]) for directory in directories[1:])]
+    remotes = ",".join(member.remote for member in members)
+    with contextlib.ExitStack() as stack:
+        for member in members:
+            stack.enter_context(member)
+        store = stack.enter_context(contextlib.closing(OvsdbStore(remotes)))
+        other = stack.enter_context(contextlib.closing(OvsdbStore(remotes)))
+        held = stack.enter_context(store.lock("reaper"))
+        assert store.ready(10)
+        w = world()
+        store.commit(w.inserts)
+        _until(held)
+        _until(lambda: all(_connected(member) for member in members), within=20)
+
+        first.kill()
+        store.commit([Insert(w.endpoint(2))], within=20)
+
+        assert other.ready(20)
+        _until(lambda: len(other.snapshot().endpoints) == 1)
+        _until(held, within=20)
+
+
+def _connected(member: Database) -> bool:
+    """Whether the member has joined the cluster and has its records."""
+    rows = [["name", "==", "Moorage"]]
+    select = {"op": "select", "table": "Database", "where": rows, "columns": ["connected"]}
+    done = subprocess.run(
+        ["ovsdb-client", "--no-leader-only", "transact", member.remote, json.dumps(["_Server", select])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return '"connected":true' in done.stdout
 
 
 def test_a_closed_store_answers_at_once(database: Database) -> None:
