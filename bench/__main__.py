@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import sys
 
-from bench import attach, daemons
+from bench import attach, daemons, datapath
 from bench.figures import noise
 from lab.lab import Lab
 
-FEW, MANY = 10, 200  # endpoints on the host
+FEW, MANY, CROWD = 10, 200, 500  # endpoints on the host
+# What has no container would be swept as forgotten by Docker.
+CONFIG = {"netplugin": {"forget_after": 86400.0}}
 
 
 def main() -> None:
@@ -18,11 +20,10 @@ def main() -> None:
     rounds = 10 if quick else 60
     many = 40 if quick else MANY
     print(f"noise of this machine (p90 over median of a fixed piece of work): {noise():.2f}")
-    with Lab("bench") as lab:
+    with Lab("bench", config=CONFIG) as lab:
         host = lab.host
         attach.networks(host)
         daemons.memory(host)
-        daemons.startup(host, 2 if quick else 5)
         daemons.empty_call(host, 200)
         attach.runs(host, 5 if quick else 20)
         names = itertools.count()
@@ -32,6 +33,13 @@ def main() -> None:
         attach.populate(host, many - FEW, names)
         crowd = attach.connects(host, rounds, many)
         attach.growth(few, crowd)
+        datapath.first_pings(host, 10 if quick else 100)
+        datapath.measure(host, 2 if quick else 5)
+        have = host.exec("ovsdb-client", "dump", "unix:/run/moorage/db.sock", "Moorage", "Endpoint").count("02:42")
+        more = 50 if quick else CROWD - have
+        daemons.crowd(host, more)
+        daemons.startup(host, 2 if quick else 5, have + more)
+        daemons.memory(host)
     print(f"\nnoise at the end: {noise():.2f}")
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import socket
 import time
+import uuid
 from pathlib import Path
 
 from bench.figures import interleaved, keep, show, timed
 from lab.command import run, wait_for
 from lab.host import Host
+from records.model import Endpoint, EndpointId
+from records.ovsdb import OvsdbStore
+from records.writes import Insert
 
 GOALS = {"moorage-netplugin": 75, "moorage-controller": 75}  # MiB
 
@@ -25,9 +30,35 @@ def memory(host: Host) -> None:
     keep("memory", found)
 
 
-def startup(host: Host, rounds: int) -> None:
+def crowd(host: Host, endpoints: int) -> None:
+    """Give the host that many endpoints more, without containers: links, ports and flows are made all the same."""
+    store = OvsdbStore(f"unix:{host.path('/run/moorage/db.sock')}")
+    store.ready(10)
+    records = store.snapshot()
+    network = next(iter(records.docker_networks))
+    writes = [
+        Insert(
+            Endpoint(
+                id=EndpointId(uuid.uuid4()),
+                docker_id=uuid.uuid4().hex * 2,
+                docker_network=network.id,
+                network=network.network,
+                host=network.host,
+                ofport=60000 - number,
+                mac=f"02:42:0a:32:c8:{number % 256:02x}",
+                ipv4=ipaddress.IPv4Interface(f"10.50.{200 + number // 250}.{number % 250 + 1}/16"),
+            )
+        )
+        for number in range(endpoints)
+    ]
+    store.commit(writes, within=30)
+    wait_for("the endpoints", lambda: all(e.up for e in store.snapshot().endpoints), 300)
+    store.close()
+
+
+def startup(host: Host, rounds: int, endpoints: int) -> None:
     """Print how long each daemon takes from its start until it can be used."""
-    print("\nstart-up until usable, ms (of a killed one, with its state)")
+    print(f"\nstart-up until usable, ms (of a killed one, with its state: {endpoints} endpoints)")
     found: dict[str, list[float]] = {}
     starts = {
         "moorage-db": host.start_db,
