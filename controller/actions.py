@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import struct
+from functools import lru_cache
+from typing import NamedTuple
 
 from controller.fields import Field
 from controller.match import mac_number, written
@@ -13,17 +14,18 @@ _MOVE, _LOAD, _OUTPUT_REGISTER = 6, 7, 15  # their subtypes (include/openflow/ni
 _OFPP_IN_PORT = 0xFFFFFFF8
 _load = struct.Struct("!HHIHHIQ").pack
 _move = struct.Struct("!HHIHHHHII").pack
+_set = struct.Struct("!HH").pack
 _output = struct.Struct("!HHIH6x").pack
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One action, ready to be sent; `text` is `ovs-ofctl`'s."""
 
-    wire: bytes = dataclasses.field(repr=False)
+    wire: bytes
     text: str
 
 
+@lru_cache(maxsize=1024)  # routing domains, segments and reasons come again and again
 def load(value: int, to: Field, first: int = 0, bits: int | None = None) -> Action:
     """Write `value` into the bits of a field from `first` on; `bits` None: all the others.
 
@@ -55,10 +57,10 @@ def _part(field: Field, first: int, width: int) -> str:
 
 def set_field(field: Field, value: int) -> Action:
     """Write a whole field."""
-    body = field.oxm.to_bytes(4) + value.to_bytes(field.size)
+    body = field.head + value.to_bytes(field.size)
     length = 4 + len(body)
     padded = length + -length % 8
-    wire = struct.pack("!HH", 25, padded) + body + bytes(padded - length)
+    wire = _set(25, padded) + body + bytes(padded - length)
     return Action(wire, f"set_field:{written(field.form, value)}->{field.name}")
 
 

@@ -35,16 +35,17 @@ class Field:
     nxm_name: str = ""  # in their text
     needs: tuple[tuple[str, tuple[int, ...]], ...] = ()
     protocol: bool = False  # others need its value
+    bits: int = dataclasses.field(init=False)  # width
+    full: int = dataclasses.field(init=False)  # the mask of all bits
+    head: bytes = dataclasses.field(init=False)  # of a term without mask
+    masked: bytes = dataclasses.field(init=False)  # of a term with mask
 
-    @property
-    def bits(self) -> int:
-        """Width."""
-        return self.size * 8
-
-    @property
-    def full(self) -> int:
-        """The mask of all bits."""
-        return (1 << self.bits) - 1
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", self.size * 8)
+        object.__setattr__(self, "full", (1 << self.size * 8) - 1)
+        object.__setattr__(self, "head", self.oxm.to_bytes(4))
+        # Bit 8 of a header says that a mask follows; the length counts both.
+        object.__setattr__(self, "masked", (self.oxm + 0x100 + self.size).to_bytes(4))
 
 
 def _header(kind: int, number: int, size: int) -> int:

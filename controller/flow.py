@@ -21,11 +21,11 @@ OURS_MASK = 0xFFFF << 48
 Identity = tuple[int, int, int]  # cookie, table, priority
 
 HEAD = 40  # bytes of a flow-mod between the OpenFlow header and the match
-_head = struct.Struct("!QQBBHHHIIIH2x").pack
-_match = struct.Struct("!HH").pack
+_head = struct.Struct("!QQBBHHHIIIH2xHH").pack  # with the match's own header
 _apply = struct.Struct("!HH4x").pack
 _key = struct.Struct("!BH").pack
-_GOTO = {table: struct.pack("!HHB3x", 1, 8, table) for table in Table}
+_GOTO = {int(table): struct.pack("!HHB3x", 1, 8, table) for table in Table}
+_COOKIES = {int(feature): OURS | feature << 40 for feature in Feature}
 _PADS = tuple(bytes(-length % 8) for length in range(8))
 _ANY = 0xFFFFFFFF
 
@@ -83,16 +83,16 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
     terms = ordered(match)
     matched = b"".join([t.wire for t in terms])
     done = b"".join([action.wire for action in actions])
+    instructions = _apply(4, 8 + len(done)) + done if done else b""
+    if goto is not None:
+        instructions += _GOTO[goto]
     place = _key(table, priority) + matched
-    instructions = (_apply(4, 8 + len(done)) + done if done else b"") + (_GOTO[goto] if goto is not None else b"")
-    digest = blake2b(place + instructions, digest_size=5).digest()
-    cookie = OURS | feature << 40 | int.from_bytes(digest)
+    cookie = _COOKIES[feature] | int.from_bytes(blake2b(place + instructions, digest_size=5).digest())
     length = 4 + len(matched)
-    body = (
-        _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0)
-        + _match(1, length)
-        + matched
-        + _PADS[length & 7]
-        + instructions
-    )
+    body = b"".join((
+        _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0, 1, length),
+        matched,
+        _PADS[length & 7],
+        instructions,
+    ))  # fmt: skip
     return Flow(body, (cookie, int(table), priority), place, table, priority, terms, tuple(actions), goto)

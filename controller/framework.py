@@ -1,8 +1,7 @@
 """The framework, os-ken or Ryu, behind one door: it keeps the session with the switch (handshake, echo, events).
 
-The only module that knows either; both offer the same application API under two names.  It runs in one thread of its
-own (and, with os-ken's native hub, those that it starts).  Nothing is monkey-patched: on Ryu only that thread has an
-eventlet hub, and everybody else's sockets and locks stay the real ones.
+The only module that knows either; both offer the same API under two names.  It runs in a thread of its own (and those
+that os-ken's native hub starts).  Nothing is monkey-patched: on Ryu only that thread has an eventlet hub.
 
 Known defects of the two, met here (versions: os-ken 4.2.2, ryu 4.34):
 
@@ -10,7 +9,7 @@ Known defects of the two, met here (versions: os-ken 4.2.2, ryu 4.34):
    hands out no event any more, without a word: so our handlers let none out (`_guarded`).
 2. There the end of a connection is never reported and leaks two threads, for its `kill` does nothing: so our
    `Datapath` has no sending thread and tells the end itself (`_serve`), keyed by connection, not by switch.
-3. `hub.Event.wait` ignores its time limit there: not used, nor are the hub's other locks outside the hub.
+3. `hub.Event.wait` ignores its time limit there: not used.
 4. Both set TCP_NODELAY on any socket, which AF_UNIX refuses: so the socket is wrapped (`wire.Wire`).
 5. Their OpenFlow handler opens TCP ports 6633 and 6653: so ours does not start it (`_quiet_start`).
 6. ryu imports a name that eventlet >= 0.33 lacks, and `distutils` that Python >= 3.12 lacks (`_make_ryu_importable`).
@@ -106,7 +105,7 @@ class Framework:
             return f"{self.name} failed: {error}"
         finally:
             wire.finish()
-        return wire.problem or "closed by the switch"
+        return wire.problem or ("closed by us" if self._stopping.is_set() else "closed by the switch")
 
 
 class _Body:
@@ -249,12 +248,14 @@ class _Library:
             @on("FlowStatsReply")
             def flows(self, ev: Any) -> None:
                 entries = b"".join(body.entries for body in ev.msg.body)
-                events.flows(ev.msg.datapath.socket, ev.msg.xid, entries, more=_more(ev.msg))
+                events.flows(
+                    ev.msg.datapath.socket, ev.msg.xid, entries, more=bool(ev.msg.flags & protocol.OFPMPF_REPLY_MORE)
+                )
 
             @on("PortDescStatsReply")
             def ports(self, ev: Any) -> None:
                 ports = {_text(port.name): port.port_no for port in ev.msg.body}
-                events.ports_listed(ev.msg.datapath.socket, ports, more=_more(ev.msg))
+                events.ports_listed(ev.msg.datapath.socket, ports, more=bool(ev.msg.flags & protocol.OFPMPF_REPLY_MORE))
 
             @on("PortStatus")
             def port(self, ev: Any) -> None:
@@ -276,10 +277,6 @@ def _guarded(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
             log.exception("handler failed", handler=handler.__name__)
 
     return guarded
-
-
-def _more(message: Any) -> bool:
-    return bool(message.flags & 1)  # OFPMPF_REPLY_MORE
 
 
 def _text(name: bytes | str) -> str:

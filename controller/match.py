@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from controller import fields
 from controller.fields import FIELDS, Field, Form
@@ -13,7 +13,7 @@ from controller.fields import FIELDS, Field, Form
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_RANK = {field: rank for rank, field in enumerate(FIELDS)}
+_SHAPE = {field: rank << 32 for rank, field in enumerate(FIELDS)}
 
 # Words of `ovs-ofctl` for protocols, by Ethernet type and IP protocol.
 _WORDS = {
@@ -26,15 +26,14 @@ _WORDS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """A field has a value, in the bits of `mask` (None: all)."""
 
+    wire: bytes
+    shape: int  # equal for terms that may stand for each other
     field: Field
     value: int
     mask: int | None
-    wire: bytes = dataclasses.field(repr=False, compare=False)
-    shape: int = dataclasses.field(repr=False, compare=False)  # equal for terms that may stand for each other
 
     @property
     def text(self) -> str:
@@ -61,11 +60,10 @@ def term(field: Field, value: int, mask: int | None = None) -> Term:
         raise ValueError(f"{value:#x} does not fit {field.name} (mask {mask})")
     size = field.size
     if mask is None:
-        wire = field.oxm.to_bytes(4) + value.to_bytes(size)
-    else:  # bit 8 of the header says that a mask follows; the length counts both
-        wire = (field.oxm + 0x100 + size).to_bytes(4) + value.to_bytes(size) + mask.to_bytes(size)
-    shape = _RANK[field] << 32 | (value if field.protocol else 0)
-    return Term(field, value, mask, wire, shape)
+        wire = field.head + value.to_bytes(size)
+    else:
+        wire = field.masked + value.to_bytes(size) + mask.to_bytes(size)
+    return Term(wire, _SHAPE[field] | value if field.protocol else _SHAPE[field], field, value, mask)
 
 
 def mac_number(mac: str) -> int:
@@ -118,11 +116,13 @@ def nd_target(address: Address) -> Term:
     return term(fields.ND_TARGET, int(address))
 
 
+@lru_cache(maxsize=256)
 def vrf(zone: int) -> Term:
     """In that routing domain."""
     return term(fields.REG4, zone)
 
 
+@lru_cache(maxsize=256)
 def segment(key: int) -> Term:
     """In that segment."""
     return term(fields.METADATA, key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from controller.flow import HEAD, Flow, Identity
 
@@ -30,8 +31,7 @@ _entry = struct.Struct("!HBxIIHHHH4xQQQ").unpack_from
 _ENTRY_HEAD = 48  # bytes of a flow's statistics before its match
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A flow as the switch shows it."""
 
     identity: Identity

@@ -145,12 +145,6 @@ class Session:
         with self._wake:
             return dict(self._open.ports) if self._open is not None and self._open.ports is not None else None
 
-    def port(self, name: str) -> int | None:
-        """Return the number of a port."""
-        with self._wake:
-            ports = self._open.ports if self._open is not None else None
-            return None if ports is None else ports.get(name)
-
     @property
     def listed(self) -> bool:
         """Whether the ports are known."""

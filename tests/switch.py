@@ -40,7 +40,7 @@ class Trace:
 
     @property
     def actions(self) -> str:
-        return re.findall(r"^Datapath actions: (.*)$", self.text, re.MULTILINE)[-1]
+        return str(re.findall(r"^Datapath actions: (.*)$", self.text, re.MULTILINE)[-1])
 
     @property
     def port(self) -> int | None:

@@ -1,0 +1,163 @@
+"""Records of one host for tests of the controller: always the same ids, so that what is made of them can be compared.
+
+Networks: `web` (dual stack) and `app` are in one routing domain; `dark` has no gateway; `red` is in a domain of its own
+and has the same addresses as `web`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from records.model import (
+    DockerNetwork,
+    DockerNetworkId,
+    Endpoint,
+    EndpointId,
+    Gateway,
+    Host,
+    HostId,
+    Kind,
+    Network,
+    NetworkId,
+    Record,
+    Space,
+    SpaceId,
+    Subnet,
+    SubnetId,
+    Tenant,
+    TenantId,
+    Vrf,
+    VrfId,
+)
+from records.snapshot import Records
+
+NAME = "a"
+
+
+def ident(name: str) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_DNS, name)
+
+
+HOST = Host(id=HostId(ident("host a")), name=NAME)
+OTHER = Host(id=HostId(ident("host b")), name="b")
+TENANT = Tenant(id=TenantId(ident("tenant")), name="default")
+SPACE = Space(id=SpaceId(ident("space")), name="here")
+GREEN = Vrf(id=VrfId(ident("green")), host=HOST.id, zone=11, ofport=200)
+RED = Vrf(id=VrfId(ident("red")), host=HOST.id, zone=12, ofport=201)
+DARK = Vrf(id=VrfId(ident("dark")), host=HOST.id, zone=13, ofport=202)
+
+
+def network(name: str, segment: int, **more: Any) -> Network:
+    kind = more.pop("kind", Kind.BRIDGE)
+    return Network(
+        id=NetworkId(ident(f"network {name}")),
+        name=name,
+        tenant=TENANT.id,
+        kind=kind,
+        segment=segment,
+        mtu=1500,
+        **more,
+    )
+
+
+WEB, APP, RED_WEB = network("web", 1), network("app", 2), network("red", 3)
+DARK_NET = network("dark", 4, gateway=Gateway.NONE)
+
+
+def subnet(of: Network, cidr: str, gateway: str | None) -> Subnet:
+    return Subnet(
+        id=SubnetId(ident(f"subnet {of.name} {cidr}")),
+        space=SPACE.id if of is not RED_WEB else OTHER_SPACE.id,
+        cidr=ipaddress.ip_network(cidr),
+        network=of.id,
+        gateway=ipaddress.ip_address(gateway) if gateway else None,
+    )
+
+
+OTHER_SPACE = Space(id=SpaceId(ident("other space")), name="there")
+SUBNETS = [
+    subnet(WEB, "10.1.0.0/16", "10.1.0.1"),
+    subnet(WEB, "fd00:1::/64", "fd00:1::1"),
+    subnet(APP, "10.2.0.0/16", "10.2.0.1"),
+    subnet(RED_WEB, "10.1.0.0/16", "10.1.0.1"),
+    subnet(DARK_NET, "10.4.0.0/16", "10.4.0.1"),
+]
+
+
+def known(of: Network, vrf: Vrf) -> DockerNetwork:
+    return DockerNetwork(
+        id=DockerNetworkId(ident(f"docker {of.name}")),
+        docker_id=ident(of.name).hex * 2,
+        host=HOST.id,
+        network=of.id,
+        vrf=vrf.id,
+    )
+
+
+KNOWN = {net.id: known(net, vrf) for net, vrf in ((WEB, GREEN), (APP, GREEN), (RED_WEB, RED), (DARK_NET, DARK))}
+
+
+def endpoint(name: str, of: Network, port: int, ipv4: str | None, ipv6: str | None = None, mac: str = "") -> Endpoint:
+    four = ipaddress.ip_interface(ipv4) if ipv4 else None
+    return Endpoint(
+        id=EndpointId(ident(f"endpoint {name}")),
+        docker_id=ident(name).hex * 2,
+        docker_network=KNOWN[of.id].id,
+        network=of.id,
+        host=HOST.id,
+        ofport=port,
+        mac=mac or "02:42:" + (four.ip.packed.hex(":") if four else "00:00:00:01"),
+        ipv4=four,
+        ipv6=ipaddress.ip_interface(ipv6) if ipv6 else None,
+    )
+
+
+W1 = endpoint("w1", WEB, 11, "10.1.0.11/16", "fd00:1::11/64")
+W2 = endpoint("w2", WEB, 12, "10.1.0.12/16", "fd00:1::12/64")
+W3 = endpoint("w3", WEB, 13, "10.1.0.13/16", mac="0a:00:00:00:00:13")  # `--mac-address`
+A1 = endpoint("a1", APP, 21, "10.2.0.21/16")
+R1 = endpoint("r1", RED_WEB, 31, "10.1.0.11/16")  # the same address as w1
+R2 = endpoint("r2", RED_WEB, 32, "10.1.0.32/16")
+D1 = endpoint("d1", DARK_NET, 41, "10.4.0.41/16")
+D2 = endpoint("d2", DARK_NET, 42, "10.4.0.42/16")
+ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2]
+
+ALL: Sequence[Record] = [
+    HOST,
+    OTHER,
+    TENANT,
+    SPACE,
+    OTHER_SPACE,
+    GREEN,
+    RED,
+    DARK,
+    WEB,
+    APP,
+    RED_WEB,
+    DARK_NET,
+    *SUBNETS,
+    *KNOWN.values(),
+    *ENDPOINTS,
+]
+
+
+def records(of: Sequence[Record] = ALL) -> Records:
+    """Return a snapshot of these."""
+    return Records().replaced((None, record) for record in of)
+
+
+def changed(of: Records, record: Record, **columns: Any) -> Records:
+    """Return the snapshot with other values in one record."""
+    return of.replaced([(record, dataclasses.replace(record, **columns))])
+
+
+def ports(*more: Endpoint) -> Mapping[str, int]:
+    """Return the switch's ports: name to number."""
+    return {
+        **{endpoint.port: endpoint.ofport for endpoint in (*ENDPOINTS, *more)},
+        **{f"gw{vrf.zone}": vrf.ofport for vrf in (GREEN, RED, DARK)},
+    }

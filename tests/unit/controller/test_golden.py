@@ -1,0 +1,46 @@
+"""The flows of a fixed host, as text that can be pasted into `ovs-ofctl add-flows`.
+
+After a change of the pipeline: `python -m tests.unit.controller.test_golden`, and then review `git diff tests/golden`:
+every line in it is a packet that is treated differently.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.planner import FIXED, FlowPlanner, Owner
+from tests import host
+from tests.host import A1, APP, D1, DARK_NET, GREEN, RED, RED_WEB, W1, W3, WEB
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "host.flows"
+
+OWNERS: list[tuple[str, Owner]] = [
+    ("what every host has", FIXED),
+    ("routing domain of web and app", GREEN.id),
+    ("routing domain of red, with the same addresses", RED.id),
+    ("network web: dual stack", WEB.id),
+    ("network app", APP.id),
+    ("network red", RED_WEB.id),
+    ("network dark: no gateway", DARK_NET.id),
+    ("endpoint w1: dual stack", W1.id),
+    ("endpoint w3: a MAC address of the user's", W3.id),
+    ("endpoint a1", A1.id),
+    ("endpoint d1: no gateway", D1.id),
+]
+
+
+def text() -> str:
+    plan, records = FlowPlanner("a"), host.records()
+    lines: list[str] = []
+    for title, owner in OWNERS:
+        flows = sorted(plan.want(records, owner) or (), key=lambda flow: (flow.table, -flow.priority, flow.text))
+        lines += [f"# {title}", *(flow.text for flow in flows), ""]
+    return "\n".join(lines)
+
+
+def test_the_flows_are_those_that_were_reviewed() -> None:
+    assert GOLDEN.read_text() == text()
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(text())

@@ -1,0 +1,102 @@
+"""Which owner has which flows."""
+
+import dataclasses
+
+import pytest
+
+from controller.planner import FIXED, UNCLAIMED, FlowPlanner, HostUnknownError, concerned
+from records.snapshot import Records
+from records.store import Change
+from tests import host
+from tests.host import APP, DARK, DARK_NET, ENDPOINTS, GREEN, KNOWN, RED, RED_WEB, SUBNETS, W1, W2, W3, WEB, changed
+
+
+def test_owners_are_the_records_of_this_host_and_two_constants() -> None:
+    networks = {record.id for record in (WEB, APP, RED_WEB, DARK_NET)}
+    domains = {record.id for record in (GREEN, RED, DARK)}
+
+    owners = FlowPlanner("a").keys(host.records())
+
+    assert set(owners) == {FIXED, UNCLAIMED, *networks, *domains, *(record.id for record in ENDPOINTS)}
+
+
+def test_another_host_has_what_is_fixed_and_nothing_else() -> None:
+    assert set(FlowPlanner("b").keys(host.records())) == {FIXED, UNCLAIMED}
+
+
+@pytest.mark.parametrize("records", [Records(), host.records()])
+def test_nothing_is_planned_for_a_host_that_the_records_do_not_know(records: Records) -> None:
+    plan = FlowPlanner("unheard-of")
+
+    with pytest.raises(HostUnknownError):
+        plan.keys(records)
+    with pytest.raises(HostUnknownError):
+        plan.want(records, FIXED)
+
+
+def test_nobody_wants_what_is_unclaimed() -> None:
+    assert FlowPlanner("a").want(host.records(), UNCLAIMED) == ()
+
+
+def test_an_owner_that_is_gone_wants_nothing() -> None:
+    plan = FlowPlanner("a")
+    assert plan.want(host.records(), W1.id)
+
+    assert plan.want(host.records().replaced([(W1, None)]), W1.id) is None
+
+
+def test_a_domain_without_gateway_wants_nothing() -> None:
+    assert FlowPlanner("a").want(host.records(), DARK.id) is None
+
+
+def test_the_same_records_give_the_same_flows_without_making_them_again() -> None:
+    plan = FlowPlanner("a")
+    first = plan.want(host.records(), W1.id)
+
+    assert plan.want(changed(host.records(), W1, up=True), W1.id) is first
+
+
+def test_changed_records_give_other_flows() -> None:
+    plan = FlowPlanner("a")
+    first = plan.want(host.records(), W1.id)
+
+    assert plan.want(changed(host.records(), W1, ofport=99), W1.id) != first
+
+
+def test_every_flow_of_a_plan_has_one_owner_and_a_place_of_its_own() -> None:
+    plan, records = FlowPlanner("a"), host.records()
+    flows = [flow for owner in plan.keys(records) for flow in plan.want(records, owner) or ()]
+
+    assert len({flow.place for flow in flows}) == len({flow.identity for flow in flows}) == len(flows)
+
+
+def test_a_change_of_an_endpoint_concerns_it_alone() -> None:
+    assert concerned(Change(None, W1), host.records()) == {W1.id}
+
+
+def test_a_change_of_a_network_concerns_its_endpoints_and_domains_too() -> None:
+    renumbered = dataclasses.replace(WEB, segment=9)
+
+    assert concerned(Change(WEB, renumbered), host.records()) == {WEB.id, GREEN.id, W1.id, W2.id, W3.id}
+
+
+def test_a_change_of_a_subnet_concerns_its_network_before_and_after() -> None:
+    moved = dataclasses.replace(SUBNETS[2], network=DARK_NET.id)
+
+    assert concerned(Change(SUBNETS[2], moved), host.records()) == {APP.id, GREEN.id, DARK_NET.id, DARK.id}
+
+
+def test_a_change_of_a_domain_concerns_all_that_is_in_it() -> None:
+    everyone = {RED.id, RED_WEB.id, *(e.id for e in ENDPOINTS if e.network == RED_WEB.id)}
+
+    assert concerned(Change(RED, None), host.records()) == everyone
+
+
+def test_a_subnet_without_network_concerns_nobody() -> None:
+    assert concerned(Change(None, dataclasses.replace(SUBNETS[0], network=None)), host.records()) == set()
+
+
+def test_a_docker_network_concerns_its_network_its_domain_and_its_endpoints() -> None:
+    mine = {e.id for e in ENDPOINTS if e.network == DARK_NET.id}
+
+    assert concerned(Change(KNOWN[DARK_NET.id], None), host.records()) == {DARK_NET.id, DARK.id, *mine}
