@@ -1,46 +1,18 @@
-"""What every store must do; the in-memory twin and the database on a disk answer to the same sentences."""
+"""What every store makes of writes; the in-memory twin and the database on a disk answer to the same sentences."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
 import ipaddress
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
-from records import store as verbs
 from records.errors import Conflict, Duplicate, Invalid, Referenced
-from records.memory import MemoryStore
-from records.model import BlockId, EndpointId, NetworkId, Use
-from records.ovsdb import OvsdbStore
-from records.snapshot import Records
-from records.store import Change, Store
+from records.model import EndpointId, NetworkId, Use
+from records.store import Store
 from records.writes import Delete, Insert, Keep, Update, Write
-from tests.database import Database
 from tests.examples import World, everything, world
-
-
-@pytest.fixture(params=["memory", "ovsdb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    with Database(tmp_path) as database, contextlib.closing(OvsdbStore(database.remote)) as store:
-        assert store.ready(5)
-        yield store
-
-
-@pytest.fixture
-def w(store: Store) -> World:
-    """A world that is in the store already."""
-    made = world()
-    store.commit(made.inserts)
-    return made
 
 
 def test_a_commit_returns_a_snapshot_that_shows_it(store: Store) -> None:
@@ -236,131 +208,3 @@ def test_a_refused_commit_leaves_nothing_behind(store: Store, w: World) -> None:
 
     assert 0 == len(store.snapshot().endpoints)
     assert 1 == len(store.snapshot().blocks)
-
-
-def test_a_watcher_sees_each_revision_after_the_snapshot_shows_it(store: Store, w: World) -> None:
-    seen: list[tuple[Sequence[Change], bool]] = []
-    done = threading.Event()
-
-    def watcher(changes: Sequence[Change]) -> None:
-        snapshot = store.snapshot()
-        shown = all(snapshot.tables[c.new.TABLE].get(c.new.id) == c.new for c in changes if c.new is not None)
-        seen.append((changes, shown))
-        if any(change.new is None for change in changes):
-            done.set()
-
-    moved = dataclasses.replace(w.block, last=ipaddress.ip_address("10.1.0.9"))
-    store.watch(watcher)
-    endpoint = w.endpoint(2)
-    store.commit([Insert(endpoint)])
-    store.commit([Update(w.block, moved)])
-    store.commit([Delete(moved)])
-
-    assert done.wait(5)
-    assert [[Change(None, endpoint)], [Change(w.block, moved)], [Change(moved, None)]] == [list(c) for c, _ in seen]
-    assert all(shown for _, shown in seen)
-
-
-def test_a_watcher_hears_nothing_of_a_commit_that_was_refused(store: Store, w: World) -> None:
-    seen: list[Sequence[Change]] = []
-    store.watch(seen.append)
-
-    with pytest.raises(Duplicate):
-        store.commit([Insert(dataclasses.replace(w.block, id=BlockId(uuid.uuid4())))])
-    store.commit([Delete(w.block)])
-
-    assert [[Change(w.block, None)]] == [list(changes) for changes in seen]
-
-
-def test_one_who_decides_looks_again_after_a_conflict(store: Store, w: World) -> None:
-    looks = 0
-
-    def decision(records: Records) -> tuple[Sequence[Write], int]:
-        nonlocal looks
-        looks += 1
-        space = records.spaces.get(w.space.id)
-        assert space is not None
-        if looks == 1:  # somebody else, between look and commit
-            store.commit([Update(space, dataclasses.replace(space, revision=10))])
-        return [Update(space, dataclasses.replace(space, revision=space.revision + 1))], space.revision
-
-    assert 10 == verbs.decide(store, decision)
-    assert 2 == looks
-
-
-def test_many_threads_that_count_up_one_number_lose_no_count(store: Store, w: World) -> None:
-    def count(records: Records) -> tuple[Sequence[Write], int]:
-        space = records.spaces.get(w.space.id)
-        assert space is not None
-        return [Update(space, dataclasses.replace(space, revision=space.revision + 1))], space.revision
-
-    seen: list[int] = []
-
-    def work() -> None:
-        seen.extend(verbs.decide(store, count, within=20) for _ in range(5))
-
-    _in_threads([work] * 8)
-
-    assert list(range(40)) == sorted(seen)
-
-
-def test_many_threads_that_insert_get_all_their_records(store: Store, w: World) -> None:
-    def insert(worker: int) -> None:
-        for n in range(1, 6):
-            store.commit([Insert(w.endpoint(worker * 10 + n))])
-
-    _in_threads([functools.partial(insert, worker) for worker in range(8)])
-
-    assert 40 == len(store.snapshot().endpoints)
-
-
-def test_of_those_who_queue_for_a_lock_one_holds_it(store: Store) -> None:
-    with store.lock("reaper") as first:
-        _until(first)
-        with store.lock("reaper") as second, store.lock("other") as other:
-            _until(other)
-            assert first()
-            assert not second()
-
-    with store.lock("reaper") as third:
-        _until(third)
-
-
-def test_the_next_in_the_queue_gets_the_lock(store: Store) -> None:
-    with store.lock("reaper") as first:
-        _until(first)
-        second = store.lock("reaper")
-        held = second.__enter__()
-
-    _until(held)
-    second.__exit__(None, None, None)
-
-
-def test_a_store_that_can_be_changed_has_no_problem(store: Store, w: World) -> None:
-    assert store.problem() is None
-
-
-def _until(condition: Callable[[], bool], within: float = 5.0) -> None:
-    waited = threading.Event()
-    for _ in range(int(within / 0.005)):
-        if condition():
-            return
-        waited.wait(0.005)
-    raise AssertionError("it did not come true")
-
-
-def _in_threads(works: Sequence[Callable[[], None]]) -> None:
-    errors: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [] == errors
