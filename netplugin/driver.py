@@ -87,7 +87,8 @@ class NetworkDriver:
         """
         joined = self._endpoints.join(request)
         key = endpoint_key(joined.endpoint)
-        reasons = self._loop.settle([("links", key), ("ports", key)], time.monotonic() + SYSTEM_WITHIN)
+        until = time.monotonic() + SYSTEM_WITHIN
+        reasons = self._loop.settle([("links", key), ("ports", key)], until, look=False)
         if reasons:
             raise Failed(f"endpoint {request.endpoint_id[:12]} could not be made: {_reason(reasons.values())}")
         self._confirm(joined.endpoint)

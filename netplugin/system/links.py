@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,43 @@ DOOMED = 0x4D4F  # link group of what is about to be deleted: the kernel deletes
 
 
 class Links:
-    """Reads and makes the pairs.  Only the host's end is looked at: the other is in a container, and Docker's."""
+    """Reads and makes the pairs.  Only the host's end is looked at: the other is in a container, and Docker's.
+
+    What was read or made is remembered until all is read anew: asking the kernel for one link costs a millisecond.
+    """
 
     def __init__(self, netlink: Netlink, whole_checksums: Callable[[], bool]) -> None:
         self._netlink = netlink
         self._whole_checksums = whole_checksums
+        self._there: dict[Key, Link] | None = None  # None: not known, ask the kernel
 
     def read(self, keys: Collection[Key] | None) -> Mapping[Key, Link]:
         """Return the links that bear our mark."""
-        names = None if keys is None else [f"mv{key[:13]}" for key in keys if len(key) > 32]
-        found = {}
+        if keys is None:
+            self._there = dict(self._ask(None))
+            return dict(self._there)
+        if self._there is None:
+            return dict(self._ask([f"mv{key[:13]}" for key in keys if len(key) > 32]))
+        return {key: self._there[key] for key in keys if key in self._there}
+
+    def _ask(self, names: Sequence[str] | None) -> Iterator[tuple[Key, Link]]:
         for link in self._netlink.links(names, prefix="mv"):
             alias = link.get("ifalias") or ""
             if alias.startswith(ALIAS):
-                name = link.get("ifname")
-                found[Key(alias.removeprefix(ALIAS))] = Link(name, "", "", link.get("mtu"))
-        return found
+                yield Key(alias.removeprefix(ALIAS)), Link(link.get("ifname"), "", "", link.get("mtu"))
 
     def apply(self, change: Diff[Key, Link]) -> Mapping[Key, str]:
         """Make, resize and delete pairs; deletions in one batch."""
+        failed = self._apply(change)
+        if failed:
+            self._there = None
+        elif self._there is not None:
+            self._there.update({**change.create, **change.change})
+            for key in change.delete:
+                self._there.pop(key, None)
+        return failed
+
+    def _apply(self, change: Diff[Key, Link]) -> dict[Key, str]:
         failed: dict[Key, str] = {}
         for key, link in change.create.items():
             with _kept(failed, key):
@@ -69,7 +87,7 @@ class Links:
     def _delete(self, names: list[str]) -> None:
         doomed = 0
         for name in names:
-            with contextlib.suppress(NetlinkError):  # gone with its container's namespace
+            with contextlib.suppress(NetlinkError, OSError):  # gone with its container's namespace
                 self._netlink.call("set", index=self._netlink.index(name), group=DOOMED)
                 doomed += 1
         if doomed:
