@@ -145,8 +145,9 @@ class Switch:
     def del_port(self, name: str) -> None:
         self.vsctl("del-port", BRIDGE, name)
 
-    def tracer(self) -> Callable[[str], Trace]:
-        """Return a function that traces packets, over one connection to the daemon's control socket (unixctl)."""
+    @contextlib.contextmanager
+    def tracer(self) -> Iterator[Callable[[str], Trace]]:
+        """Lend a function that traces packets, over one connection to the daemon's control socket (unixctl)."""
         control = socket.socket(socket.AF_UNIX)
         control.connect(str(self.directory / "vs.ctl"))
 
@@ -162,7 +163,8 @@ class Switch:
                     assert decoded["error"] is None, decoded["error"]
                     return Trace(decoded["result"])
 
-        return trace
+        with control:
+            yield trace
 
     def stop(self) -> None:
         for process in self.processes.values():
