@@ -24,8 +24,8 @@ HEAD = 40  # bytes of a flow-mod between the OpenFlow header and the match
 _head = struct.Struct("!QQBBHHHIIIH2xHH").pack  # with the match's own header
 _apply = struct.Struct("!HH4x").pack
 _key = struct.Struct("!BH").pack
-_GOTO = {int(table): struct.pack("!HHB3x", 1, 8, table) for table in Table}
-_COOKIES = {int(feature): OURS | feature << 40 for feature in Feature}
+_GOTO = [struct.pack("!HHB3x", 1, 8, table) for table in range(max(Table) + 1)]  # lists: an enum's hash is slow
+_COOKIES = [OURS | feature << 40 for feature in range(max(Feature) + 1)]
 _PADS = tuple(bytes(-length % 8) for length in range(8))
 _ANY = 0xFFFFFFFF
 
@@ -81,18 +81,15 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
     if goto is not None and goto <= table:
         raise ValueError(f"from table {table:d} to {goto:d}: packets go forward only")
     terms = ordered(match)
-    matched = b"".join([t.wire for t in terms])
-    done = b"".join([action.wire for action in actions])
+    matched = b"".join([term[0] for term in terms])
+    done = b"".join([action[0] for action in actions])
     instructions = _apply(4, 8 + len(done)) + done if done else b""
     if goto is not None:
         instructions += _GOTO[goto]
     place = _key(table, priority) + matched
     cookie = _COOKIES[feature] | int.from_bytes(blake2b(place + instructions, digest_size=5).digest())
     length = 4 + len(matched)
-    body = b"".join((
-        _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0, 1, length),
-        matched,
-        _PADS[length & 7],
-        instructions,
-    ))  # fmt: skip
-    return Flow(body, (cookie, int(table), priority), place, table, priority, terms, tuple(actions), goto)
+    head = _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0, 1, length)
+    body = head + matched + _PADS[length & 7] + instructions
+    identity = (cookie, table, priority)
+    return Flow(body, identity, place, table, priority, terms, tuple(actions), goto)

@@ -35,10 +35,11 @@ class Ledger:
         """Note that the owner has these flows now, and no others; nobody else may have one of them."""
         self.take(owner)
         self.owned[owner] = flows
-        for flow in flows:
-            self._flows[flow.identity] = flow
-            self._holders[flow.place] = owner
-            self.unclaimed.pop(flow.place, None)
+        self._flows.update([(flow.identity, flow) for flow in flows])
+        self._holders.update([(flow.place, owner) for flow in flows])
+        if self.unclaimed:
+            for flow in flows:
+                self.unclaimed.pop(flow.place, None)
 
     def take(self, owner: Owner) -> None:
         """Note that the owner has none."""

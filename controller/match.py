@@ -156,12 +156,14 @@ def ordered(terms: Sequence[Term]) -> tuple[Term, ...]:
         ValueError: a field stands twice, or without the protocol it belongs to.
 
     """
-    return tuple([terms[place] for place in _order(tuple([t.shape for t in terms]))])
+    places = _order(tuple([term[1] for term in terms]))
+    return tuple(terms) if places is None else tuple([terms[place] for place in places])
 
 
 @cache  # bounded: there are as many shapes as kinds of flows
-def _order(shapes: tuple[int, ...]) -> tuple[int, ...]:
-    places = sorted(range(len(shapes)), key=shapes.__getitem__)
+def _order(shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return which term comes first, second, ...; None where they are in order already."""
+    places = tuple(sorted(range(len(shapes)), key=shapes.__getitem__))
     named = [FIELDS[shape >> 32] for shape in shapes]
     if len(set(named)) < len(named):
         raise ValueError(f"a field stands twice: {', '.join(field.name for field in named)}")
@@ -170,7 +172,7 @@ def _order(shapes: tuple[int, ...]) -> tuple[int, ...]:
         for other, allowed in field.needs:
             if values.get(other) not in allowed:
                 raise ValueError(f"{field.name} needs {other} to be one of {allowed}")
-    return tuple(places)
+    return None if places == tuple(range(len(shapes))) else places
 
 
 def written(form: Form, value: int) -> str:

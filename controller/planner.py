@@ -13,7 +13,7 @@ from controller.features import classification, drops, forwarding, neighbours, p
 from controller.flow import Flow
 from controller.view import Attachment, Domain, Segment, attachment, domain, segment
 from records.model import DockerNetwork, Endpoint, Host, Network, Record, Subnet, Vrf
-from records.snapshot import Records
+from records.snapshot import Records, Table
 from records.store import Change
 
 Owner = uuid.UUID | str
@@ -36,7 +36,9 @@ class FlowPlanner:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._made: dict[Owner, tuple[View, Flows]] = {}  # only saves work: the same view gives the same flows
+        # What follows only saves work: the same view gives the same flows, the same table the same host.
+        self._made: dict[Owner, tuple[View, Flows]] = {}
+        self._known: tuple[Table[Host], Host] | None = None
         self._fixed: Flows = tuple(fixed())
 
     def host(self, records: Records) -> Host:
@@ -46,9 +48,13 @@ class FlowPlanner:
             HostUnknownError: it has no record.
 
         """
-        host = records.hosts.one(name=self._host)
+        hosts, known = records.hosts, self._known
+        if known is not None and known[0] is hosts:
+            return known[1]
+        host = hosts.one(name=self._host)
         if host is None:
             raise HostUnknownError(f"host {self._host} is not in the records yet")
+        self._known = (hosts, host)
         return host
 
     def keys(self, source: Records) -> Collection[Owner]:

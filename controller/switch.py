@@ -91,10 +91,12 @@ class SwitchFlows:
         kept: dict[Owner, Flows] = {}
         gone: dict[Owner, Flows] = {}
         for owner, flows in wanted.items():
-            had, want = self._ledger.owned.get(owner, ()), set(flows)
-            kept[owner] = tuple(flow for flow in had if flow in want)
-            gone[owner] = tuple(flow for flow in had if flow not in want)
-            self._ledger.give(owner, kept[owner])
+            kept[owner] = gone[owner] = ()
+            if had := self._ledger.owned.get(owner):
+                want = set(flows)
+                kept[owner] = tuple(flow for flow in had if flow in want)
+                gone[owner] = tuple(flow for flow in had if flow not in want)
+                self._ledger.give(owner, kept[owner])
         steps: list[_Step] = []
         failed: dict[Owner, str] = {}
         for owner, flows in wanted.items():
@@ -104,7 +106,8 @@ class SwitchFlows:
                 steps.append(_Step(owner, kept[owner], kept[owner], gone[owner], ()))
                 continue
             have = set(kept[owner])
-            additions = tuple(flow for flow in flows if flow not in have and not self._ledger.present(flow))
+            lacking = [flow for flow in flows if flow not in have] if have else flows
+            additions = tuple([flow for flow in lacking if not self._ledger.present(flow)])
             self._ledger.give(owner, flows)
             steps.append(_Step(owner, flows, kept[owner], gone[owner], additions))
         return steps, failed
