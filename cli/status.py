@@ -116,7 +116,6 @@ class EndpointStatus:
     port: str
     mac: str
     addresses: tuple[str, ...]
-    joined: bool
     up: bool
     reason: str | None
 
@@ -244,7 +243,6 @@ def _endpoint(records: Records, endpoint: Endpoint) -> EndpointStatus:
         port=endpoint.port,
         mac=endpoint.mac,
         addresses=tuple(str(address.ip) for address in (endpoint.ipv4, endpoint.ipv6) if address is not None),
-        joined=endpoint.sandbox is not None,
         up=endpoint.up,
         reason=reason,
     )

@@ -37,4 +37,4 @@ def _concerned(change: Change) -> set[Key] | None:
 
 def _as_wired(old: Endpoint, new: Endpoint) -> bool:
     """Whether only what the controller and Docker note has changed."""
-    return dataclasses.replace(old, up=new.up, problem=new.problem, sandbox=new.sandbox) == new
+    return dataclasses.replace(old, up=new.up, problem=new.problem) == new

@@ -74,10 +74,6 @@ class NetworkDriver:
         """Forget an endpoint; its link and port go after the answer."""
         self._endpoints.delete(request)
 
-    def leave(self, request: wire.EndpointOnly) -> None:
-        """Note that Docker takes the endpoint out of its sandbox."""
-        self._endpoints.leave(request)
-
     def join(self, request: wire.Join) -> Joined:
         """Give the endpoint to its sandbox, when its flows are in.
 

@@ -22,7 +22,7 @@ from netplugin.pools import parse_address
 from records.model import DockerNetwork, Endpoint, EndpointId, IpAddress, IpInterface, NetworkId, Subnet, Use
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Insert, Keep, Update, Write
+from records.writes import Delete, Insert, Keep, Write
 
 log = structlog.get_logger()
 
@@ -103,41 +103,23 @@ class Endpoints:
         return [Keep(on), *(Delete(old) for old in stale), *_hold(records, made), Insert(made)], made
 
     def join(self, request: wire.Join) -> Joined:
-        """Record the sandbox, and tell what Docker needs to know.
+        """Tell what Docker needs to know; nothing is recorded, since the endpoint is there from its creation on.
 
         Raises:
             NotFound: no such network or endpoint.
 
         """
-
-        def decision(records: Records) -> tuple[list[Write], Endpoint]:
-            on = find(records, self._host, request.network_id)
-            known = _known(records, on, request.endpoint_id)
-            if known is None:
-                raise NotFound("endpoint", f"{request.endpoint_id[:12]} (in Moorage's records of host {self._host})")
-            joined = dataclasses.replace(known, sandbox=request.sandbox_key)
-            return ([] if known == joined else [Update(known, joined)]), joined
-
-        endpoint = decide(self._store, decision)
         records = self._store.snapshot()
         on = find(records, self._host, request.network_id)
+        endpoint = _known(records, on, request.endpoint_id)
+        if endpoint is None:
+            raise NotFound("endpoint", f"{request.endpoint_id[:12]} (in Moorage's records of host {self._host})")
         return Joined(
             endpoint,
             prefix=options.prefix(on.options),
             gateway=_gateway(records, endpoint, endpoint.ipv4),
             gateway_ipv6=_gateway(records, endpoint, endpoint.ipv6),
         )
-
-    def leave(self, request: wire.EndpointOnly) -> None:
-        """Record that the endpoint has no sandbox; unknown ones have left already."""
-
-        def decision(records: Records) -> tuple[list[Write], None]:
-            known = records.endpoints.one(docker_id=request.endpoint_id)
-            if known is None or known.sandbox is None:
-                return [], None
-            return [Update(known, dataclasses.replace(known, sandbox=None))], None
-
-        decide(self._store, decision)
 
     def delete(self, request: wire.EndpointOnly) -> None:
         """Take the endpoint out of the records; unknown ones are gone already."""

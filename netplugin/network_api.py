@@ -75,7 +75,7 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
 
     @api.post("/NetworkDriver.Leave")
     def leave() -> Response:
-        driver.leave(decode(wire.EndpointOnly))
+        decode(wire.EndpointOnly)  # link and port stay until DeleteEndpoint: Docker still takes the link back
         return reply({})
 
     @api.post("/NetworkDriver.ProgramExternalConnectivity")

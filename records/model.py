@@ -234,7 +234,6 @@ class Endpoint:
     mac: str
     ipv4: IpInterface | None = None
     ipv6: IpInterface | None = None
-    sandbox: str | None = None  # SandboxKey while joined
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     up: bool = False
     problem: str | None = None

@@ -108,7 +108,7 @@ def tables(host: Plugin) -> dict[str, set[str]]:
         "networks": {f"{n.name} {n.mtu} {n.gateway} {n.segment}" for n in records.networks},
         "subnets": {f"{s.cidr} {s.gateway} {s.range} {s.managed}" for s in records.subnets},
         "addresses": {f"{a.ip} {a.use}" for a in records.addresses},
-        "endpoints": {f"{e.docker_id} {e.ipv4} {e.ipv6} {e.mac} {e.ofport} {e.sandbox}" for e in records.endpoints},
+        "endpoints": {f"{e.docker_id} {e.ipv4} {e.ipv6} {e.mac} {e.ofport}" for e in records.endpoints},
         "vrfs": {f"{v.zone} {v.ofport}" for v in records.vrfs},
     }
 

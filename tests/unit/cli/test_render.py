@@ -59,7 +59,7 @@ def test_programs_get_everything_as_json_under_names_that_stay() -> None:
     found = json.loads(as_json(told(cluster(), controller="not running")))
 
     assert {"host", "database", "daemons", "hosts", "networks", "endpoints", "records", "exit_code"} == set(found)
-    assert {"id", "network", "host", "port", "mac", "addresses", "joined", "up", "reason"} == set(found["endpoints"][0])
+    assert {"id", "network", "host", "port", "mac", "addresses", "up", "reason"} == set(found["endpoints"][0])
     assert (1, "unix:/db.sock") == (found["exit_code"], found["database"]["leader"])
     assert ["not running"] == [daemon["problem"] for daemon in found["daemons"] if not daemon["running"]]
     assert found["daemons"][0]["told"]["flows"] == {"wanted": 7}

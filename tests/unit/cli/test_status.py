@@ -27,7 +27,7 @@ def cluster(*, up: bool = True, problem: str | None = None, internal: bool = Fal
     w = world("alpha")
     network = dataclasses.replace(w.network, internal=internal, gateway=Gateway.NAT)
     inserts = [Insert(network) if insert.new is w.network else insert for insert in w.inserts]
-    endpoint = dataclasses.replace(w.endpoint(5), up=up, problem=problem, sandbox="/var/run/docker/netns/5")
+    endpoint = dataclasses.replace(w.endpoint(5), up=up, problem=problem)
     return MemoryStore().commit([*inserts, Insert(w.address("10.1.0.1", Use.GATEWAY)), Insert(endpoint)])
 
 
@@ -65,11 +65,10 @@ def test_an_internal_network_has_nothing_behind_its_gateway() -> None:
 def test_an_endpoint_is_told_with_its_addresses_and_state() -> None:
     (endpoint,) = told(cluster()).endpoints
 
-    assert ("web", "alpha", ("10.1.0.5",), True, True, None) == (
+    assert ("web", "alpha", ("10.1.0.5",), True, None) == (
         endpoint.network,
         endpoint.host,
         endpoint.addresses,
-        endpoint.joined,
         endpoint.up,
         endpoint.reason,
     )

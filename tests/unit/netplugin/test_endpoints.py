@@ -69,7 +69,7 @@ def test_an_endpoint_is_put_into_the_records(store: MemoryStore, endpoints: Endp
     (found,) = store.snapshot().endpoints
     assert Created(found, chose_mac=True) == made
     assert ("10.1.0.7/24", "fd00::7/64") == (str(found.ipv4), str(found.ipv6))
-    assert (None, False, None) == (found.sandbox, found.up, found.problem)
+    assert (False, None) == (found.up, found.problem)
 
 
 def test_a_mac_is_made_from_the_address_so_that_it_comes_back_with_it(endpoints: Endpoints) -> None:
@@ -228,16 +228,12 @@ def test_join_tells_the_gateways_of_the_endpoints_own_subnets(
     assert gateways == tuple(None if ip is None else str(ip) for ip in (joined.gateway, joined.gateway_ipv6))
 
 
-def test_the_sandbox_is_noted_from_join_to_leave_and_each_may_come_twice(
-    store: MemoryStore, endpoints: Endpoints
-) -> None:
+def test_join_changes_no_record_and_may_come_twice(store: MemoryStore, endpoints: Endpoints) -> None:
     create(endpoints, address="10.1.0.7")
+    before = store.snapshot()
 
     assert join(endpoints) == join(endpoints)
-    assert ["/netns/1"] == [e.sandbox for e in store.snapshot().endpoints]
-    endpoints.leave(only())
-    endpoints.leave(only())
-    assert [None] == [e.sandbox for e in store.snapshot().endpoints]
+    assert before == store.snapshot()
 
 
 def test_an_unknown_endpoint_cannot_join(endpoints: Endpoints) -> None:
@@ -257,8 +253,7 @@ def test_an_endpoint_of_another_network_cannot_join_this_one(store: MemoryStore,
         join(endpoints, network="cd" * 32)
 
 
-def test_what_is_unknown_has_left_and_is_deleted_already(store: MemoryStore, endpoints: Endpoints) -> None:
-    endpoints.leave(only())
+def test_what_is_unknown_is_deleted_already(store: MemoryStore, endpoints: Endpoints) -> None:
     endpoints.delete(only())
     create(endpoints, address="10.1.0.7")
     endpoints.delete(only())
