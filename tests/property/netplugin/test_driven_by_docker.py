@@ -263,7 +263,7 @@ def drop(*_: object) -> Any:
 
 TestDocker = Docker.TestCase
 TestDocker.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
