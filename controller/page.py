@@ -1,0 +1,67 @@
+"""docs/pipeline.md, made from the program: `python -m controller.page > docs/pipeline.md`; a test holds both equal."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from controller.pipeline import Reason, Table
+from controller.planner import fixed, flows
+from controller.view import Attachment, Domain, Segment
+
+MEANINGS = {
+    Table.CLASSIFY: "by port: which segment (metadata) and routing domain (reg4)",
+    Table.PORT_SECURITY: "an endpoint sends with its own MAC and addresses only",
+    Table.SOURCE: "reserved: identity of senders on other hosts",
+    Table.NEIGHBOUR: "answers ARP for whole subnets, and the first half of neighbour solicitations",
+    Table.NEIGHBOUR_ANSWER: "second half: the link-layer address option",
+    Table.ROUTE: "to another subnet of the routing domain, or to its gateway port",
+    Table.FORWARD: "by segment and address: the port (reg3) and its MAC",
+    Table.CONNECTION: "reserved: connection tracking",
+    Table.STATE: "reserved: state of the connection",
+    Table.POLICY: "reserved: who may talk to whom",
+    Table.COMMIT: "reserved: admitted connections",
+    Table.OUT: "leaves by reg3",
+    Table.FLOOD: "broadcast and multicast: dropped, for the switch answers what they ask for",
+    Table.DROP: "counts what is dropped, by reason (reg9)",
+}
+_HEAD = """# The flow tables
+
+Made by `python -m controller.page`; do not edit.
+
+One bridge (`moorage0`, `fail_mode=secure`), OpenFlow 1.3 with Nicira's extensions. A packet goes forward only, never to the
+controller. What the controller knows it knows from the records; it learns nothing from packets.
+
+| table | name | what it does |
+|---|---|---|
+"""
+_EXAMPLE = """
+## Example
+
+One endpoint 10.1.0.10 on port 11, of a network 10.1.0.0/24 with the gateway 10.1.0.1 on port 99, in routing domain 7.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    tables = "".join(f"| {table:d} | {table.name} | {MEANINGS[table]} |\n" for table in Table)
+    reasons = "".join(f"| {reason:d} | {reason.name} | {reason.text} |\n" for reason in Reason)
+    return (
+        f"{_HEAD}{tables}\n## Why packets are dropped\n\n`ovs-ofctl dump-flows` of table {Table.DROP:d} counts them; "
+        f"`moorage status` shows what is not 0.\n\n| reg9 | name | meaning |\n|---|---|---|\n{reasons}"
+        f"{_EXAMPLE}\n```\n{''.join(_example())}```\n"
+    )
+
+
+def _example() -> Iterator[str]:
+    subnet, gateway = ipaddress.IPv4Network("10.1.0.0/24"), ipaddress.IPv4Address("10.1.0.1")
+    domain = Domain(zone=7, port=99)
+    endpoint = Attachment(11, "02:42:0a:01:00:0a", ipaddress.IPv4Address("10.1.0.10"), None, segment=1, zone=7)
+    network = Segment(1, (domain,), ((subnet, gateway),))
+    found = [*fixed(), *flows(domain), *flows(network), *flows(endpoint)]
+    for flow in sorted(found, key=lambda flow: (flow.table, -flow.priority, flow.text)):
+        yield f"{flow.text}\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201  # is what it is for
