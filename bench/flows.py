@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, on: Switch, source: Records, framework: Name) -> None:
         self.source = source
-        self.session = Session(str(on.management), lambda _: None)
+        self.session = Session(str(on.management))
         self.framework = Framework(framework, str(on.management), self.session)
         self.framework.start()
         eventually(lambda: self.session.listed)

@@ -18,7 +18,7 @@ import structlog
 from controller import status
 from controller.framework import Framework
 from controller.marks import EndpointMarks, MarkPlanner, Situation
-from controller.planner import FlowPlanner, Owner, concerned
+from controller.planner import FlowPlanner, HostUnknownError, Owner, concerned
 from controller.session import Session
 from controller.switch import SwitchFlows
 from daemonkit import log as logs
@@ -52,7 +52,7 @@ class Controller:
         path = f"{config.openvswitch.rundir}/{config.openvswitch.bridge}.mgmt"
         resync = config.controller.resync
         self.plan = FlowPlanner(self._host)
-        self.session = Session(path, self._switch_changed)
+        self.session = Session(path, self._turned, self._ported)
         self.framework = Framework(config.controller.framework, path, self.session)
         self.switch = SwitchFlows(self.session, self._settled)
         marks = MarkPlanner(self.plan)
@@ -137,27 +137,41 @@ class Controller:
         if endpoints:
             self.marks.poke(("marks", endpoint) for endpoint in endpoints)
 
-    def _switch_changed(self, port: str | None) -> None:
-        """Look at everything on a new connection, and at the endpoint of a port; runs in the framework's thread."""
+    def _turned(self) -> None:
+        """Look at everything on a new connection; runs in the framework's thread."""
+        self.flows.poke()
+        self.marks.poke()
+
+    def _ported(self, port: str | None) -> None:
+        """Look at the mark of a port's endpoint; runs in the framework's thread."""
         if port is None:
-            self.flows.poke()
             self.marks.poke()
             return
         try:
-            named = [endpoint.id for endpoint in self._store.snapshot().endpoints if endpoint.port == port]
-        except RecordsError:  # when they come, everything is looked at
+            records = self._store.snapshot()
+            host = self.plan.host(records)
+        except (RecordsError, HostUnknownError):  # when they come, everything is looked at
             return
+        named = [endpoint.id for endpoint in records.endpoints.of(host=host.id) if endpoint.port == port]
         if named:
             self.marks.poke(("marks", endpoint) for endpoint in named)
 
     def _settled(self, owners: Collection[Owner] | None) -> None:
         """Look at the marks of endpoints whose flows came; runs in the thread of the flows' loop."""
-        endpoints = self._store.snapshot().endpoints
-        mine = [owner for owner in owners or () if isinstance(owner, uuid.UUID) and endpoints.get(owner) is not None]
-        if owners is None or len(mine) < len(owners):  # what others own concerns many endpoints
+        records = self._store.snapshot()
+        mine = [owner for owner in owners or () if isinstance(owner, uuid.UUID) and records.endpoints.get(owner)]
+        others = [owner for owner in owners or () if owner not in mine]
+        if owners is None or any(_shared(owner, records) for owner in others):
             self.marks.poke()
         else:
             self.marks.poke(("marks", endpoint) for endpoint in mine)
+
+
+def _shared(owner: Owner, records: Records) -> bool:
+    """Say whether the owner's flows are needed by many endpoints."""
+    if isinstance(owner, str):
+        return True
+    return records.networks.get(owner) is not None or records.vrfs.get(owner) is not None
 
 
 def _identity(record: Any) -> tuple[Any, ...] | None:
@@ -185,6 +199,7 @@ def main() -> None:
     metrics = Metrics(NAME, metadata.version("moorage"))
     store = OvsdbStore(config.records.remote)
     controller = Controller(config, store, metrics)
+    metrics.registry.register(status.Figures(controller.session, controller.switch))
     admin = AdminServer(config.controller.admin, controller.status, metrics)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

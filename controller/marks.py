@@ -62,7 +62,8 @@ def judge(endpoint: Endpoint, wanted: Mapping[Owner, Flows], situation: Situatio
     endpoint that was up stays so, and for a new one there is no fault to tell.
     """
     as_it_was = Mark(endpoint.up, endpoint.problem)
-    refused = [situation.refused[owner] for owner in wanted if owner in situation.refused]
+    missing = [owner for owner, flows in wanted.items() if situation.installed.get(owner, ()) != flows]
+    refused = [situation.refused[owner] for owner in missing if owner in situation.refused]
     if situation.ports is None or not wanted[endpoint.id]:
         return as_it_was
     if refused:
@@ -73,9 +74,7 @@ def judge(endpoint: Endpoint, wanted: Mapping[Owner, Flows], situation: Situatio
     if number != endpoint.ofport:
         problem = f"port {endpoint.port} has OpenFlow number {number}, not {endpoint.ofport} as recorded"
         return Mark(up=False, problem=problem)
-    if any(situation.installed.get(owner, ()) != flows for owner, flows in wanted.items()):
-        return as_it_was
-    return Mark(up=True)
+    return as_it_was if missing else Mark(up=True)
 
 
 class EndpointMarks:

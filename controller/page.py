@@ -29,8 +29,8 @@ _HEAD = """# The flow tables
 
 Made by `python -m controller.page`; do not edit.
 
-One bridge (`moorage0`, `fail_mode=secure`), OpenFlow 1.3 with Nicira's extensions. A packet goes forward only, never to the
-controller. What the controller knows it knows from the records; it learns nothing from packets.
+One bridge (`moorage0`, `fail_mode=secure`), OpenFlow 1.3 with Nicira's extensions. A packet goes forward only, never to
+the controller. What the controller knows it knows from the records; it learns nothing from packets.
 
 | table | name | what it does |
 |---|---|---|

@@ -81,13 +81,19 @@ class _Open:
 class Session:
     """The switch, while it is connected.
 
-    `changed` is called, from the framework's thread, when something changed: with a port's name, or with None for the
-    connection and for the list of ports.
+    `turned` is called when the connection comes or goes, `ported` when a port (None: any) does; both from the
+    framework's thread.
     """
 
-    def __init__(self, address: str, changed: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        turned: Callable[[], None] = lambda: None,
+        ported: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
         self.address = address
-        self._changed = changed
+        self._turned = turned
+        self._ported = ported
         self._wake = threading.Condition()
         self._open: _Open | None = None
         self._since = time.time()
@@ -199,7 +205,7 @@ class Session:
             link.close()
             return
         log.info("switch connected", switch=self.address)
-        self._changed(None)
+        self._turned()
 
     def disconnected(self, link: Link | None, reason: str) -> None:
         """End the session, if it is this link's."""
@@ -214,7 +220,7 @@ class Session:
             self._wake.notify_all()
         if was is not None:
             log.warning("switch disconnected", switch=self.address, reason=reason)
-            self._changed(None)
+            self._turned()
 
     def barrier(self, link: Link, xid: int) -> None:
         """Take the answer to a barrier."""
@@ -250,7 +256,7 @@ class Session:
             if not more:
                 now.ports, now.listing = now.listing, {}
         if not more:
-            self._changed(None)
+            self._ported(None)
 
     def port_changed(self, link: Link, name: str, number: int | None) -> None:
         """Take the news of a port."""
@@ -265,7 +271,7 @@ class Session:
                     ports.pop(name, None)
                 else:
                     ports[name] = number
-        self._changed(name)
+        self._ported(name)
 
     def _of(self, link: Link) -> _Open | None:
         return self._open if self._open is not None and self._open.link is link else None

@@ -6,13 +6,41 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
 from controller.features import drops
 from controller.flow import OURS, OURS_MASK
 from controller.marks import Situation
 from controller.pipeline import Table
 from controller.planner import FlowPlanner, HostUnknownError
 from controller.session import DisconnectedError, Session
+from controller.switch import SwitchFlows
 from records.snapshot import Records
+
+
+class Figures(Collector):
+    """The controller's own metrics, found out when they are asked for."""
+
+    def __init__(self, session: Session, switch: SwitchFlows) -> None:
+        self._session = session
+        self._switch = switch
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield connection, flows, and drops by reason."""
+        connected = self._session.problem() is None
+        yield GaugeMetricFamily("moorage_switch_connected", "Whether the switch is connected.", value=connected)
+        yield CounterMetricFamily(
+            "moorage_switch_connections", "Connections made to the switch.", value=self._session.connections
+        )
+        flows = sum(len(owned) for owned in self._switch.installed().values())
+        yield GaugeMetricFamily("moorage_flows", "Flows in the switch.", value=flows)
+        dropped_packets = CounterMetricFamily(
+            "moorage_dropped_packets", "Packets dropped in the switch.", labels=["reason"]
+        )
+        for reason, count in (dropped(self._session) or {}).items():
+            dropped_packets.add_metric([reason], count["packets"])
+        yield dropped_packets
 
 
 def switch_status(session: Session) -> dict[str, Any]:

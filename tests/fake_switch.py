@@ -17,7 +17,7 @@ class FakeSwitch(Session):
     """Flows by place.  `refuses` says which flow-mods it does not take; `away` cuts it off."""
 
     def __init__(self) -> None:
-        super().__init__("memory", lambda _: None)
+        super().__init__("memory")
         self.connections = 1
         self.table: dict[Key, Seen] = {}
         self.refuses: Callable[[bytes], bool] = lambda _: False

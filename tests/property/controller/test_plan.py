@@ -52,9 +52,7 @@ segments = st.builds(
 
 # What may become of each record: it goes, or comes back with other values in some columns.
 VARIANTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
-    "Endpoint": st.fixed_dictionaries(
-        {}, optional={"ofport": st.integers(1, 50), "mac": macs, "up": st.booleans()}
-    ),
+    "Endpoint": st.fixed_dictionaries({}, optional={"ofport": st.integers(1, 50), "mac": macs, "up": st.booleans()}),
     "Network": st.fixed_dictionaries(
         {},
         optional={

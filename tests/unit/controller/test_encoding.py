@@ -39,7 +39,7 @@ LIBRARIES: list[Name] = ["os_ken", "ryu"]
 def library(request: pytest.FixtureRequest) -> Any:
     """The library's parser module with a datapath that only knows its version."""
     name: Name = request.param
-    Framework(name, "/nowhere", Session("/nowhere", lambda _: None))._library.load()
+    Framework(name, "/nowhere", Session("/nowhere"))._library.load()
 
     class Library:
         parser = importlib.import_module(f"{name}.ofproto.ofproto_v1_3_parser")

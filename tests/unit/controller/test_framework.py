@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import re
 import socket
 import struct
 import sys
@@ -48,16 +50,24 @@ def told() -> Told:
     return Told()
 
 
+@contextlib.contextmanager
+def running(name: Name, path: Path, session: Session) -> Iterator[Framework]:
+    framework = Framework(name, str(path), session)
+    framework.start()
+    try:
+        yield framework
+    finally:
+        framework.stop()
+
+
 @pytest.fixture
 def session(name: Name, server: OpenFlowServer, told: Told) -> Iterator[Session]:
     """A session with the server."""
     before = set(threading.enumerate())
-    one = Session(str(server.path), told)
-    framework = Framework(name, str(server.path), one)
-    framework.start()
-    eventually(lambda: one.listed)
-    yield one
-    framework.stop()
+    one = Session(str(server.path), ported=told)
+    with running(name, server.path, one):
+        eventually(lambda: one.listed)
+        yield one
     eventually(lambda: not [t for t in set(threading.enumerate()) - before if not t.daemon])
 
 
@@ -153,14 +163,13 @@ def test_what_goes_wrong_in_a_handler_ends_no_others(name: Name, server: OpenFlo
                 raise ValueError("stumbled")
             super().barrier(link, xid)
 
-    session = Clumsy(str(server.path), lambda _: None)
-    framework = Framework(name, str(server.path), session)
-    framework.start()
-    eventually(lambda: session.listed)
+    session = Clumsy(str(server.path))
 
-    assert session.bundle([]) == {}
+    with running(name, server.path, session):
+        eventually(lambda: session.listed)
+        assert session.bundle([]) == {}
+
     assert session.stumbled == 3
-    framework.stop()
 
 
 def test_a_switch_without_handshake_is_left_and_tried_again(
@@ -171,14 +180,12 @@ def test_a_switch_without_handshake_is_left_and_tried_again(
     monkeypatch.setattr(wire, "TICK", 0.02)
     monkeypatch.setattr("controller.framework.TICK", 0.02)
     server.answer = lambda *_: None
-    session = Session(str(server.path), lambda _: None)
-    framework = Framework(name, str(server.path), session)
-    framework.start()
+    session = Session(str(server.path))
 
-    eventually(lambda: session.problem() == "no OpenFlow handshake within 0.1 s")
-    server.answer = server.usual
-    eventually(lambda: session.problem() is None)
-    framework.stop()
+    with running(name, server.path, session):
+        eventually(lambda: session.problem() == "no OpenFlow handshake within 0.1 s")
+        server.answer = server.usual
+        eventually(lambda: session.problem() is None)
 
 
 def test_a_switch_that_talks_nonsense_is_left_and_tried_again(session: Session, server: OpenFlowServer) -> None:
@@ -192,15 +199,11 @@ def test_a_switch_that_talks_nonsense_is_left_and_tried_again(session: Session, 
 def test_a_switch_that_is_not_there_is_tried_until_it_is(name: Name) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "m.mgmt"
-        session = Session(str(path), lambda _: None)
-        framework = Framework(name, str(path), session)
-        framework.start()
-        eventually(lambda: session.problem() == "No such file or directory")
-
-        server = OpenFlowServer(path)
-
-        eventually(lambda: session.listed)
-        framework.stop()
+        session = Session(str(path))
+        with running(name, path, session):
+            eventually(lambda: session.problem() == "No such file or directory")
+            server = OpenFlowServer(path)
+            eventually(lambda: session.listed)
         server.close()
 
 
@@ -234,7 +237,7 @@ def test_nothing_is_monkey_patched(session: Session) -> None:
 def test_stopping_ends_all_threads_and_it_may_be_started_anew(name: Name, server: OpenFlowServer) -> None:
     before = threading.active_count()
     for _ in range(2):
-        session = Session(str(server.path), lambda _: None)
+        session = Session(str(server.path))
         framework = Framework(name, str(server.path), session)
         framework.start()
         eventually(lambda: session.listed)  # noqa: B023
@@ -247,7 +250,16 @@ def test_stopping_ends_all_threads_and_it_may_be_started_anew(name: Name, server
 
 
 def test_a_framework_that_is_not_installed_is_told_at_start() -> None:
-    framework = Framework("floodlight", "/nowhere", Session("/nowhere", lambda _: None))  # type: ignore[arg-type]
+    framework = Framework("floodlight", "/nowhere", Session("/nowhere"))  # type: ignore[arg-type]
 
     with pytest.raises(ImportError, match="floodlight"):
         framework.start()
+
+
+def test_no_other_module_knows_a_framework() -> None:
+    package = Path(__file__).parents[3] / "controller"
+    imports = re.compile(r"^\s*(from|import) (os_ken|ryu|eventlet)\b", re.MULTILINE)
+
+    found = [file.name for file in package.rglob("*.py") if imports.search(file.read_text())]
+
+    assert found == ["framework.py"]

@@ -67,7 +67,14 @@ def test_a_port_that_was_there_and_is_gone_is_a_fault() -> None:
 
 @pytest.mark.parametrize("owner", [W1.id, WEB.id, GREEN.id])
 def test_refused_flows_are_a_fault(owner: Owner) -> None:
-    assert mark(situation(refused={owner: "flow refused"})) == Mark(up=False, problem="flow refused")
+    at = situation(refused={owner: "flow refused"})
+    installed = {o: flows for o, flows in at.installed.items() if o != owner}
+
+    assert mark(dataclasses.replace(at, installed=installed)) == Mark(up=False, problem="flow refused")
+
+
+def test_what_was_refused_and_is_in_now_is_no_fault() -> None:
+    assert mark(situation(refused={W1.id: "flow refused"})) == Mark(up=True)
 
 
 def test_refused_flows_of_another_endpoint_are_not_ours() -> None:

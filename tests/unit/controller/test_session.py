@@ -58,7 +58,7 @@ def told() -> Told:
 
 @pytest.fixture
 def session(told: Told) -> Session:
-    return Session("/run/test.mgmt", told)
+    return Session("/run/test.mgmt", lambda: told("connection"), told)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_news_of_ports_are_kept_and_told(session: Session, link: FakeLink, told:
     session.port_changed(link, "mv2", 7)
 
     assert session.ports() == {"mv2": 7}
-    assert told.events == [None, None, "mv1", "mv2"]
+    assert told.events == ["connection", None, "mv1", "mv2"]
 
 
 def test_a_port_that_comes_while_the_list_is_on_its_way_is_not_lost(session: Session, link: FakeLink) -> None:
