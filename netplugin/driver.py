@@ -56,10 +56,12 @@ class NetworkDriver:
             PluginError: it cannot be made; nothing of it is left.
 
         """
+        repeated = self._networks.known(request.network_id)
         made = self._networks.create(request)
         reasons = self._loop.settle(self._network_keys(made), time.monotonic() + SYSTEM_WITHIN)
         if reasons:
-            self._networks.delete(request.network_id)
+            if not repeated:  # else containers may be on it, and the loop goes on mending it
+                self._networks.delete(request.network_id)
             raise Failed(f"network {request.network_id[:12]} could not be made: {_reason(reasons.values())}")
 
     def delete_network(self, docker_id: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Blueprint, Response
 
 from daemonkit.plugin import decode, reply
 from netplugin import options, wire
 from netplugin.driver import NetworkDriver
 from records.model import Gateway
+
+log = structlog.get_logger()
 
 
 def blueprint(driver: NetworkDriver) -> Blueprint:
@@ -80,7 +83,11 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
 
     @api.post("/NetworkDriver.ProgramExternalConnectivity")
     def program_external_connectivity() -> Response:
-        decode(wire.ProgramExternalConnectivity)  # the way out is the network's; CreateEndpoint has refused ports
+        # The way out is the network's.  CreateEndpoint refuses ports; here they come only when a container loses the
+        # network that served them, and an error would not bring them back (PROTOCOL 2.8).
+        request = decode(wire.ProgramExternalConnectivity)
+        if (request.options or {}).get(wire.PORTMAP):
+            log.warning("published ports are not served on this network", endpoint=request.endpoint_id[:12])
         return reply({})
 
     @api.post("/NetworkDriver.RevokeExternalConnectivity")

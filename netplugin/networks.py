@@ -120,14 +120,11 @@ class Networks:
         if decide(self._store, decision):
             log.info("network deleted", network=docker_id[:12])
 
-    def find(self, docker_id: str) -> DockerNetwork:
-        """Return the record of a network of this host's Docker.
-
-        Raises:
-            NotFound: it is not ours, or its record is lost.
-
-        """
-        return find(self._store.snapshot(), self._host, docker_id)
+    def known(self, docker_id: str) -> bool:
+        """Return whether the network is in the records already."""
+        records = self._store.snapshot()
+        host = records.hosts.one(name=self._host)
+        return host is not None and records.docker_networks.one(host=host.id, docker_id=docker_id) is not None
 
 
 def find(records: Records, host: str, docker_id: str) -> DockerNetwork:

@@ -47,6 +47,17 @@ def test_a_network_whose_parts_cannot_be_made_fails_with_the_reason_and_leaves_n
         assert made.planned() == made.actual()
 
 
+def test_a_repeated_create_that_fails_leaves_the_network_that_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netplugin.driver.SYSTEM_WITHIN", 0.05)
+    with plugin() as made:
+        made.call("NetworkDriver.CreateNetwork", **CREATE)
+        made.system["firewall"].there.clear()
+        made.system["firewall"].broken = "Operation not permitted"
+
+        assert "Operation not permitted" in made.refused("NetworkDriver.CreateNetwork", CREATE)
+        assert 1 == len(made.records.docker_networks)
+
+
 @pytest.mark.parametrize("layer", ["links", "ports"])
 def test_an_endpoint_whose_parts_cannot_be_made_fails_its_join_with_the_reason(
     layer: str, monkeypatch: pytest.MonkeyPatch
