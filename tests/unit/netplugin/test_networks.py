@@ -9,7 +9,7 @@ import pytest
 from daemonkit.errors import BadRequest, NotFound, Unavailable
 from netplugin import wire
 from netplugin.host import ensure_host
-from netplugin.networks import Networks
+from netplugin.networks import Networks, find
 from netplugin.pools import Pools
 from records.memory import MemoryStore
 from records.model import Endpoint, Gateway, Subnet
@@ -177,8 +177,10 @@ def test_a_subnet_that_overlaps_one_without_a_network_is_refused(store: MemorySt
     assert "subnet 172.20.0.0/16 overlaps 172.20.0.0/24 on this host" == refusal(networks, asked(V4))
 
 
-def test_an_id_of_swarms_length_is_as_good_as_dockers(networks: Networks) -> None:
-    assert networks.create(asked(V4, network="ral21pehzoyce25k4762nmfqi")) == networks.find("ral21pehzoyce25k4762nmfqi")
+def test_an_id_of_swarms_length_is_as_good_as_dockers(store: MemoryStore, networks: Networks) -> None:
+    made = networks.create(asked(V4, network="ral21pehzoyce25k4762nmfqi"))
+
+    assert made == find(store.snapshot(), "a", "ral21pehzoyce25k4762nmfqi")
 
 
 def test_a_deleted_network_leaves_nothing_and_may_be_deleted_again(store: MemoryStore, networks: Networks) -> None:
@@ -230,9 +232,9 @@ def test_a_network_that_another_host_has_too_stays_for_it(store: MemoryStore, ne
     assert [theirs] == list(store.snapshot().docker_networks)
 
 
-def test_a_network_that_is_not_in_the_records_is_named_with_what_to_do(networks: Networks) -> None:
+def test_a_network_that_is_not_in_the_records_is_named_with_what_to_do(store: MemoryStore) -> None:
     with pytest.raises(NotFound, match=r"network abababababab \(in Moorage's records of host a; remove and create it"):
-        networks.find(NETWORK)
+        find(store.snapshot(), "a", NETWORK)
 
 
 def test_without_a_record_of_this_host_there_is_nothing_to_delete_and_nothing_can_be_made() -> None:
