@@ -267,13 +267,11 @@ class _Library:
 
 
 def _guarded(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """Keep what goes wrong in a handler from ending all of them."""
-
     @functools.wraps(handler)
     def guarded(app: Any, ev: Any) -> None:
         try:
             handler(app, ev)
-        except Exception:
+        except Exception:  # one handler's fault must not end all of them
             log.exception("handler failed", handler=handler.__name__)
 
     return guarded

@@ -15,6 +15,7 @@ class Ledger:
     def __init__(self) -> None:
         self.owned: dict[Owner, Flows] = {}
         self.unclaimed: dict[bytes, Seen] = {}  # by place
+        self.forms: dict[Identity, bytes] = {}  # contents as this switch writes them, where it has ways of its own
         self._flows: dict[Identity, Flow] = {}
         self._holders: dict[bytes, Owner] = {}  # by place
 
@@ -51,7 +52,12 @@ class Ledger:
     def present(self, flow: Flow) -> bool:
         """Say whether the switch has a flow that has no owner, exactly as it should be."""
         seen = self.unclaimed.get(flow.place)
-        return seen is not None and seen.identity == flow.identity and seen.content == content(flow)
+        return seen is not None and seen.identity == flow.identity and self._is(seen, flow)
+
+    def altered(self, flow: Flow) -> bool:
+        """Say whether the switch has a flow under its own cookie, but not with its instructions."""
+        seen = self.unclaimed.get(flow.place)
+        return seen is not None and seen.identity == flow.identity and not self._is(seen, flow)
 
     def observe(self, shown: Iterable[Seen]) -> None:
         """Correct the memory by all that the switch shows of ours."""
@@ -59,7 +65,7 @@ class Ledger:
         self.unclaimed = {}
         for seen in shown:
             flow = self._flows.get(seen.identity)
-            if flow is not None and seen.content == content(flow):
+            if flow is not None and self._is(seen, flow):
                 present.add(seen.identity)
             else:
                 self.unclaimed[place(seen.identity, seen.content)] = seen
@@ -70,3 +76,6 @@ class Ledger:
     def held(self, where: bytes) -> bool:
         """Say whether an owner has the flow of that place."""
         return where in self._holders
+
+    def _is(self, seen: Seen, flow: Flow) -> bool:
+        return seen.content == content(flow) or self.forms.get(seen.identity) == seen.content

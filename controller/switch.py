@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
-from controller.flow import OURS, OURS_MASK
+from controller.flow import OURS, OURS_MASK, Flow
 from controller.ledger import Ledger
 from controller.openflow import Seen, content, deletion, place
 from controller.planner import UNCLAIMED, Flows, Owner
@@ -43,6 +43,7 @@ class SwitchFlows:
         self._refused: dict[Owner, str] = {}
         self._ledger = Ledger()
         self._confirmed: dict[Owner, Flows] = {}
+        self._altered: list[Flow] = []  # found with other instructions, and sent again
         self._looked = 0  # at which of the session's connections; 0: what is in the switch is not known
 
     def read(self, keys: Collection[Owner] | None) -> Mapping[Owner, Flows]:
@@ -71,6 +72,7 @@ class SwitchFlows:
         steps, failed = self._plan(wanted)
         try:
             failed.update(self._carry_out(steps, sweep=sweep))
+            self._learn_forms()
         except OSError:
             self._roll_back(steps)
             raise
@@ -108,6 +110,7 @@ class SwitchFlows:
             have = set(kept[owner])
             lacking = [flow for flow in flows if flow not in have] if have else flows
             additions = tuple([flow for flow in lacking if not self._ledger.present(flow)])
+            self._altered += [flow for flow in additions if self._ledger.altered(flow)]
             self._ledger.give(owner, flows)
             steps.append(_Step(owner, flows, kept[owner], gone[owner], additions))
         return steps, failed
@@ -160,6 +163,20 @@ class SwitchFlows:
                 self._ledger.take(step.owner)
         for seen in swept:
             self._ledger.unclaimed.pop(place(seen.identity, seen.content), None)
+
+    def _learn_forms(self) -> None:
+        """Tell a switch that writes flows in its own way from somebody who changes them: look again at once.
+
+        Without this, an Open vSwitch that shows an action otherwise than we send it would be sent it for ever.
+        """
+        if not self._altered:
+            return
+        altered, self._altered = {flow.identity: flow for flow in self._altered}, []
+        for seen in self._session.dump(OURS, OURS_MASK):
+            flow = altered.get(seen.identity)
+            if flow is not None and seen.content != content(flow):
+                self._ledger.forms[seen.identity] = seen.content
+                log.warning("flow is shown in another form", flow=flow.text, shown=seen.content.hex())
 
     def _roll_back(self, steps: Sequence[_Step]) -> None:
         """Forget what was hoped for; what is in the switch is not known until the next look."""

@@ -14,13 +14,15 @@ Key = tuple[int, int, bytes]  # table, priority, match: a switch has one flow of
 
 
 class FakeSwitch(Session):
-    """Flows by place.  `refuses` says which flow-mods it does not take; `away` cuts it off."""
+    """Flows by place.  `refuses` says which flow-mods it does not take, `shows` how it writes a flow's match and
+    instructions; `away` cuts it off."""
 
     def __init__(self) -> None:
         super().__init__("memory")
         self.connections = 1
         self.table: dict[Key, Seen] = {}
         self.refuses: Callable[[bytes], bool] = lambda _: False
+        self.shows: Callable[[bytes], bytes] = lambda content: content
         self.away = False
         self.bundles: list[int] = []  # flow-mods in each
 
@@ -69,7 +71,7 @@ class FakeSwitch(Session):
         identity = (cookie, table, priority)
         key = _key(identity, body[HEAD:])
         if command == 0:
-            self.table[key] = Seen(identity, body[HEAD:], 0)
+            self.table[key] = Seen(identity, self.shows(body[HEAD:]), 0)
         elif command == 4 and key in self.table and (self.table[key].identity[0] ^ cookie) & mask == 0:
             del self.table[key]
 

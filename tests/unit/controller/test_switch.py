@@ -118,6 +118,30 @@ def test_flows_whose_actions_somebody_changed_are_put_right(switch: FakeSwitch, 
     assert switch.has() == expected(made(1), made(2))
 
 
+def test_a_switch_that_writes_flows_in_its_own_way_is_not_sent_them_for_ever(
+    switch: FakeSwitch, actuator: SwitchFlows
+) -> None:
+    wanted = {A: (made(1), made(2)), B: (made(3),)}
+    switch.shows = lambda shown: shown + bytes(8)
+
+    for _ in range(4):
+        settle(actuator, wanted)
+
+    assert switch.bundles == [3, 3]
+
+
+def test_changed_flows_are_put_right_in_such_a_switch_too(switch: FakeSwitch, actuator: SwitchFlows) -> None:
+    wanted = {A: (made(1), made(2))}
+    switch.shows = lambda shown: shown + bytes(8)
+    for _ in range(3):
+        settle(actuator, wanted)
+    switch.put(made(2), shown=content(made(2, to=9)))
+
+    settle(actuator, wanted)
+
+    assert switch.has() == {(f.identity, content(f) + bytes(8)) for f in wanted[A]}
+
+
 def test_a_changed_owner_costs_its_own_flows_only(switch: FakeSwitch, actuator: SwitchFlows) -> None:
     settle(actuator, {A: (made(1), made(2)), B: (made(3),)})
 
