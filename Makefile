@@ -23,6 +23,7 @@ check: install-deps  ## Check format, style, types and directions of import
 
 bench: install-deps  ## Measure, as ratios against Docker's own drivers
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.flows
 
 clean:  ## Remove .venv, caches, and what killed labs left
 	test ! -x $(BIN)/moorage-lab || $(BIN)/moorage-lab clean

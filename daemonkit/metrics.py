@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,10 @@ class Metrics:
         """Note that the daemon serves from now on."""
         self.ready_seconds = max(age(pid) for pid in self.processes.values())
         self._ready.set(self.ready_seconds)
+
+    def counter(self, name: str, what: str) -> Callable[[], None]:
+        """Return a function that counts one more of something; `name` ends up with `_total` behind it."""
+        return Counter(name, what, registry=self.registry).inc
 
     def memory(self) -> int:
         """Return the daemon's proportional memory in bytes, of all its processes."""

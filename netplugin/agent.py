@@ -52,6 +52,9 @@ class Agent:
             self.loop,
             join=config.netplugin.join,
             join_within=config.netplugin.join_within,
+            unconfirmed=self.metrics.counter(
+                "moorage_joins_unconfirmed", "Containers started before the controller confirmed their flows."
+            ),
         )
         docker = Docker(config.netplugin.docker)
         self.forgotten = Forgotten(

@@ -15,6 +15,7 @@ from netplugin.plan.wiring import Key, Link
 from netplugin.system.netlink import Netlink
 
 ALIAS = "moorage:"  # an interface whose alias begins so is ours; the endpoint's id follows
+MADE = 0x4D56  # link group of what we made: a mark that is there from the first moment, as the alias is not
 DOOMED = 0x4D4F  # link group of what is about to be deleted: the kernel deletes a group in one RCU grace period
 
 
@@ -40,9 +41,11 @@ class Links:
 
     def _ask(self, names: Sequence[str] | None) -> Iterator[tuple[Key, Link]]:
         for link in self._netlink.links(names, prefix="mv"):
-            alias = link.get("ifalias") or ""
+            name, alias = link.get("ifname"), link.get("ifalias") or ""
             if alias.startswith(ALIAS):
-                yield Key(alias.removeprefix(ALIAS)), Link(link.get("ifname"), "", "", link.get("mtu"))
+                yield Key(alias.removeprefix(ALIAS)), Link(name, "", "", link.get("mtu"))
+            elif link.get("group") == MADE:  # its making was cut short: nobody's
+                yield Key(f"unfinished {name}"), Link(name, "", "", link.get("mtu"))
 
     def apply(self, change: Diff[Key, Link]) -> Mapping[Key, str]:
         """Make, resize and delete pairs; deletions in one batch."""
@@ -69,17 +72,18 @@ class Links:
         return failed
 
     def _create(self, key: Key, link: Link) -> None:
+        whole_checksums = self._whole_checksums()
         peer: dict[str, Any] = {"ifname": link.peer, "mtu": link.mtu, "address": link.mac}
+        pair = {"ifname": link.name, "kind": "veth", "mtu": link.mtu, "group": MADE, "peer": peer}
         try:
-            self._netlink.call("add", ifname=link.name, kind="veth", mtu=link.mtu, peer=peer)
+            self._netlink.call("add", **pair)
         except NetlinkError as error:
             if error.code != errno.EEXIST:
                 raise
-            # A pair that was made but not yet marked, by a process that was killed in between: never handed to Docker.
-            self._netlink.call("del", ifname=link.name)
-            self._netlink.call("add", ifname=link.name, kind="veth", mtu=link.mtu, peer=peer)
+            self._netlink.call("del", ifname=link.name)  # its making was cut short: never handed to Docker
+            self._netlink.call("add", **pair)
         silence(link.name)
-        if self._whole_checksums():
+        if whole_checksums:
             self._netlink.checksum_off(link.peer)
         # The kernel takes an alias only from a change, not at creation.
         self._netlink.call("set", index=self._netlink.index(link.name), ifalias=ALIAS + key, state="up")

@@ -1,6 +1,7 @@
 """What a running container and its user notice when a part of Moorage dies, and that it comes back by itself."""
 
 import json
+import re
 
 import pytest
 
@@ -40,6 +41,7 @@ def test_without_a_controller_a_container_starts_late_with_a_warning_and_works_w
     container(web, "late", "web")
 
     assert "joined without confirmed flows" in web.log("moorage-netplugin").read_text()
+    assert re.search(r"moorage_joins_unconfirmed_total [1-9]", metrics(web))
 
     web.start_controller()
     wait_for("its flows", lambda: web.reaches("late", "10.1.0.10"), 10)
@@ -158,6 +160,11 @@ def test_dockerd_killed_and_restarted_leaves_one_endpoint_a_container(web: Host)
 
     wait_for("the containers", lambda: web.reaches("b1", "10.1.0.10"), 60)
     wait_for("one endpoint a container", lambda: 2 == len(_endpoints(web)), 30)
+
+
+def metrics(host: Host) -> str:
+    """Return the plugin's figures as Prometheus reads them."""
+    return host.exec("curl", "-s", "--unix-socket", "/run/moorage/netplugin.sock", "http://localhost/metrics")
 
 
 def _endpoints(host: Host) -> list[object]:
