@@ -37,7 +37,8 @@ def test_a_container_reaches_its_gateway_and_the_outside_only_through_nat(web: H
 
 def test_tcp_passes_between_containers_and_to_the_outside(web: Host, lab: Lab) -> None:
     web.docker("exec", "-d", "a1", "httpd", "-f", "-p", "80", "-h", "/www")
-    got = web.docker("run", "--rm", "--network", "web", IMAGE, "sh", "-c", "sleep 0.2; wget -qO- http://a1/")
+    fetch = "for try in $(seq 50); do wget -qO- http://a1/ && exit; done; exit 1"  # the server takes a moment
+    got = web.docker("run", "--rm", "--network", "web", IMAGE, "sh", "-c", fetch)
     lab.outside.spawn("server", "busybox", "nc", "-l", "-p", "7777", "-e", "echo", "from outside")
     said = web.docker("exec", "a1", "nc", lab.outside.address, "7777")
 
