@@ -13,6 +13,7 @@ from lab.host import Host
 from lab.image import IMAGE
 
 CREATE = ("network", "create", "-d", "moorage-net", "--ipam-driver", "moorage-net")
+SWITCH = "Open vSwitch alone (ovs-vsctl)"
 SLEEP = ("sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait")
 
 
@@ -35,10 +36,23 @@ def connects(host: Host, rounds: int, endpoints: int) -> dict[str, list[float]]:
 
         return timed(act)
 
-    found = interleaved({"Docker's bridge": case("bridged"), "Moorage": case("ours")}, rounds)
+    cases = {"Docker's bridge": case("bridged"), "Moorage": case("ours"), SWITCH: _switch(host)}
+    found = interleaved(cases, rounds)
     show(f"connect + disconnect on a running container, {endpoints} endpoints a network", found, "Docker's bridge")
     keep(f"connect-{endpoints}", found)
     return found
+
+
+def _switch(host: Host) -> Case:
+    """Return the case of Open vSwitch alone: a port that is added and deleted, by its own tool."""
+    if "bench0" not in host.ip("link"):
+        host.ip("link", "add", "bench0", "type", "veth", "peer", "name", "bench1")
+
+    def act() -> None:
+        host.vsctl("add-port", "moorage0", "bench0")
+        host.vsctl("del-port", "moorage0", "bench0")
+
+    return timed(act)
 
 
 def populate(host: Host, endpoints: int, names: itertools.count[int]) -> None:
@@ -104,3 +118,7 @@ def growth(few: dict[str, list[float]], many: dict[str, list[float]]) -> None:
     for name, values in few.items():
         ratio = statistics.median(many[name]) / statistics.median(values)
         print(f"  {name}: p50 with many endpoints over p50 with few: {ratio:.2f}x")
+    more = {name: statistics.median(many[name]) - statistics.median(values) for name, values in few.items()}
+    grown = statistics.median(few["Moorage"]) + more["Moorage"] - more[SWITCH]
+    beyond = grown / statistics.median(few["Moorage"])
+    print(f"  Moorage, without what Open vSwitch itself adds for a port: {beyond:.2f}x   goal <= 1.2")

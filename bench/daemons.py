@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import itertools
 import socket
 import time
 import uuid
@@ -36,6 +37,8 @@ def crowd(host: Host, endpoints: int) -> None:
     store.ready(10)
     records = store.snapshot()
     network = next(iter(records.docker_networks))
+    taken = {endpoint.ofport for endpoint in records.endpoints} | {vrf.ofport for vrf in records.vrfs}
+    free = (number for number in itertools.count(1) if number not in taken)
     writes = [
         Insert(
             Endpoint(
@@ -44,7 +47,7 @@ def crowd(host: Host, endpoints: int) -> None:
                 docker_network=network.id,
                 network=network.network,
                 host=network.host,
-                ofport=60000 - number,
+                ofport=next(free),
                 mac=f"02:42:0a:32:c8:{number % 256:02x}",
                 ipv4=ipaddress.IPv4Interface(f"10.50.{200 + number // 250}.{number % 250 + 1}/16"),
             )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "moorage-netplugin"
 SEARCHED = 1.0  # seconds between attempts to make this host's record while the database is away
-PATIENCE = 1.0  # seconds that deletions of links and ports wait for company: 20 cost what one costs
+PATIENCE = 3.0  # seconds that deletions of links and ports wait for company: 20 cost what one costs
 
 
 class Agent:
@@ -57,9 +57,8 @@ class Agent:
             ),
         )
         docker = Docker(config.netplugin.docker)
-        self.forgotten = Forgotten(
-            self.store, self.host, lambda: docker.known("moorage-net"), config.netplugin.forget_after
-        )
+        driver = Path(config.netplugin.socket).stem  # Docker calls a driver as its socket is called (PROTOCOL rule 1)
+        self.forgotten = Forgotten(self.store, self.host, lambda: docker.known(driver), config.netplugin.forget_after)
         self.admin = AdminServer(config.netplugin.admin, self._status, self.metrics)
         self._stopping = threading.Event()
 

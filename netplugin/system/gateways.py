@@ -12,27 +12,25 @@ from daemonkit.diff import Diff
 from netplugin.plan.wiring import GatewayLink, Key
 from netplugin.system.netlink import Netlink
 
+ALIAS = "moorage:"  # the routing domain's id follows
+
 
 class Gateways:
     """Gives the ports their addresses.  The interfaces themselves come and go with the bridge's ports."""
 
     def __init__(self, netlink: Netlink) -> None:
         self._netlink = netlink
-        self._names: dict[str, Key] = {}  # a name holds 13 of a key's 32 digits: what we made tells the rest
 
     def read(self, keys: Collection[Key] | None) -> Mapping[Key, GatewayLink]:
-        """Return the gateways that have addresses."""
+        """Return the gateways that have our mark, or addresses under a name of ours."""
         names = None if keys is None else [f"mg{key[:13]}" for key in keys]
-        self._names.update({f"mg{key[:13]}": key for key in keys or ()})
         found = {}
-        for link in self._netlink.links(names, prefix="mg"):
-            name = link.get("ifname")
-            addresses = frozenset(
-                ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link["index"])
-            )
-            if addresses:
-                key = self._names.get(name, Key(name.removeprefix("mg")))
-                found[key] = GatewayLink(name, addresses, up=link["flags"] & 1 == 1)  # IFF_UP
+        for link in self._netlink.interfaces(names, prefix="mg"):
+            addresses = frozenset(ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link.index))
+            if link.alias.startswith(ALIAS):
+                found[Key(link.alias.removeprefix(ALIAS))] = GatewayLink(link.name, addresses, up=link.up)
+            elif addresses:
+                found[Key(f"unmarked {link.name}")] = GatewayLink(link.name, addresses, up=link.up)
         return found
 
     def apply(self, change: Diff[Key, GatewayLink]) -> Mapping[Key, str]:
@@ -54,13 +52,13 @@ class Gateways:
             if not link.addresses:
                 return  # gone with its port
             raise OSError("Open vSwitch has not made its interface (yet)") from None
-        self._names[link.name] = key
+        alias = ALIAS + key if link.up else ""
+        self._netlink.call("set", index=index, ifalias=alias, state="up" if link.up else "down")
         if link.up:
             Path(f"/proc/sys/net/ipv6/conf/{link.name}/accept_ra").write_text("0")  # containers are no routers of ours
         have = {ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(index)}
         for gone in have - link.addresses:
             self._netlink.address("del", index, str(gone.ip), gone.network.prefixlen)
-        self._netlink.call("set", index=index, state="up" if link.up else "down")
         for new in link.addresses - have:
             # No duplicate detection: every host has this address, and the switch answers for it.
             more = {"flags": 0x02} if new.version == 6 else {"broadcast": str(new.network.broadcast_address)}

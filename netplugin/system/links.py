@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,13 @@ class Links:
             return dict(self._ask([f"mv{key[:13]}" for key in keys if len(key) > 32]))
         return {key: self._there[key] for key in keys if key in self._there}
 
-    def _ask(self, names: Sequence[str] | None) -> Iterator[tuple[Key, Link]]:
-        for link in self._netlink.links(names, prefix="mv"):
-            name, alias = link.get("ifname"), link.get("ifalias") or ""
-            if alias.startswith(ALIAS):
-                yield Key(alias.removeprefix(ALIAS)), Link(name, "", "", link.get("mtu"))
-            elif link.get("group") == MADE:  # its making was cut short: nobody's
-                yield Key(f"unfinished {name}"), Link(name, "", "", link.get("mtu"))
+    def _ask(self, names: Iterable[str] | None) -> Iterator[tuple[Key, Link]]:
+        for found in self._netlink.interfaces(names, prefix="mv"):
+            link = Link(found.name, "", "", found.mtu)
+            if found.alias.startswith(ALIAS):
+                yield Key(found.alias.removeprefix(ALIAS)), link
+            elif found.group == MADE:  # its making was cut short: nobody's
+                yield Key(f"unfinished {found.name}"), link
 
     def apply(self, change: Diff[Key, Link]) -> Mapping[Key, str]:
         """Make, resize and delete pairs; deletions in one batch."""

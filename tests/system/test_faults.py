@@ -8,6 +8,7 @@ import pytest
 from lab.command import wait_for
 from lab.host import Host
 from lab.image import IMAGE
+from lab.lab import Lab
 from lab.traces import flows
 from tests.system.steps import address, container, lost, network, nothing_left, refused
 
@@ -83,15 +84,18 @@ def test_with_the_switch_away_a_container_fails_with_the_reason_and_starts_when_
     assert 0 == lost(web, "d1", "10.1.0.10")
 
 
-def test_netplugin_killed_and_started_changes_nothing_for_running_containers(web: Host) -> None:
+def test_netplugin_killed_and_started_changes_nothing_for_running_containers(web: Host, lab: Lab) -> None:
+    gateway = _gateway(web)
     ping = web.spawn(
-        "ping", "nsenter", "-t", web.container_pid("b1"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
-    )
+        "ping", "nsenter", "-t", web.container_pid("b1"), "-n", "--", "ping", "-i", "0.02", "-c", "150",
+        lab.outside.address,
+    )  # fmt: skip
     web.procs["moorage-netplugin"].kill()
     web.start_netplugin()
     wait_for("the ping to end", lambda: not ping.alive(), 60)
 
     assert " 0% packet loss" in ping.tail()
+    assert gateway == _gateway(web)
     container(web, "c1", "web")
     assert 0 == lost(web, "c1", address(web, "b1", "web"))
 
@@ -160,6 +164,12 @@ def test_dockerd_killed_and_restarted_leaves_one_endpoint_a_container(web: Host)
 
     wait_for("the containers", lambda: web.reaches("b1", "10.1.0.10"), 60)
     wait_for("one endpoint a container", lambda: 2 == len(_endpoints(web)), 30)
+
+
+def _gateway(host: Host) -> list[object]:
+    """Return the gateways' interfaces with their addresses."""
+    links: list[dict[str, object]] = json.loads(host.ip("-j", "addr"))
+    return [link for link in links if str(link["ifname"]).startswith("mg")]
 
 
 def metrics(host: Host) -> str:
