@@ -25,6 +25,7 @@ def main() -> None:
         attach.networks(host)
         daemons.memory(host)
         daemons.empty_call(host, 200)
+        datapath.measure(host, 2 if quick else 5)  # on a bridge with few ports: one thread polls all of them
         attach.runs(host, 5 if quick else 20)
         names = itertools.count()
         attach.populate(host, FEW, names)
@@ -34,7 +35,6 @@ def main() -> None:
         crowd = attach.connects(host, rounds, many)
         attach.growth(few, crowd)
         datapath.first_pings(host, 10 if quick else 100)
-        datapath.measure(host, 2 if quick else 5)
         have = host.exec("ovsdb-client", "dump", "unix:/run/moorage/db.sock", "Moorage", "Endpoint").count("02:42")
         more = 50 if quick else CROWD - have
         daemons.crowd(host, more)
