@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-GATEWAY_MAC = "0e:00:00:00:00:fe"  # of every gateway on every host: a moved container keeps its neighbour entry
 FROM_GATEWAY = 0x4  # reg0: the packet came from the host, through a gateway port
 
 

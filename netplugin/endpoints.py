@@ -17,9 +17,18 @@ from netplugin import options, wire
 from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
 from netplugin.plan.addresses import take, taken, usable
-from netplugin.plan.wiring import GATEWAY_MAC
 from netplugin.pools import parse_address
-from records.model import DockerNetwork, Endpoint, EndpointId, IpAddress, IpInterface, NetworkId, Subnet, Use
+from records.model import (
+    GATEWAY_MAC,
+    DockerNetwork,
+    Endpoint,
+    EndpointId,
+    IpAddress,
+    IpInterface,
+    NetworkId,
+    Subnet,
+    Use,
+)
 from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Delete, Insert, Keep, Write

@@ -32,6 +32,7 @@ DockerNetworkId = NewType("DockerNetworkId", uuid.UUID)
 EndpointId = NewType("EndpointId", uuid.UUID)
 
 DEFAULT_TENANT = "default"
+GATEWAY_MAC = "0e:00:00:00:00:fe"  # of every gateway on every host: a moved container keeps its neighbour entry
 
 
 class Kind(StrEnum):

@@ -8,11 +8,10 @@ import sys
 
 from controller.agent import Controller
 from controller.framework import Name
-from controller.pipeline import GATEWAY_MAC
 from daemonkit import config as configuration
 from daemonkit.metrics import Metrics
 from records.memory import MemoryStore
-from records.model import Endpoint, Vrf
+from records.model import GATEWAY_MAC, Endpoint, Vrf
 from records.store import Store
 from tests import host
 from tests.switch import Switch, eventually

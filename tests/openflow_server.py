@@ -31,6 +31,7 @@ class Connection:
         self.peer = peer
         self.received: list[int] = []  # types
         self.thread = threading.Thread(target=self._serve, daemon=True)
+        server.connections.append(self)  # before it can be answered on
         self.thread.start()
 
     def send(self, data: bytes) -> None:
@@ -60,7 +61,6 @@ class OpenFlowServer:
         self.connections: list[Connection] = []
         self.ports: dict[str, int] = {"moorage0": 0xFFFFFFFE}
         self.answer: Callable[[Connection, int, int, bytes], None] = self.usual
-        self.came = threading.Condition()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -99,4 +99,4 @@ class OpenFlowServer:
         with contextlib.suppress(OSError):
             while True:
                 peer, _ = self._listener.accept()
-                self.connections.append(Connection(self, peer))
+                Connection(self, peer)

@@ -27,8 +27,9 @@ from controller.match import (
     nd_target,
     vrf,
 )
-from controller.pipeline import GATEWAY_MAC, Feature, Reason, Table
+from controller.pipeline import Feature, Reason, Table
 from controller.view import Attachment, Segment
+from records.model import GATEWAY_MAC
 
 _FEATURE = Feature.NEIGHBOURS
 _TABLE = Table.NEIGHBOUR

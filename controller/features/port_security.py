@@ -29,8 +29,9 @@ from controller.match import (
     mac_number,
     term,
 )
-from controller.pipeline import GATEWAY_MAC, Feature, Reason, Table
+from controller.pipeline import Feature, Reason, Table
 from controller.view import Attachment, Domain
+from records.model import GATEWAY_MAC
 
 _FEATURE, _TABLE = Feature.PORT_SECURITY, Table.PORT_SECURITY
 

@@ -10,8 +10,9 @@ from controller.features.drops import drop
 from controller.flow import Flow, flow
 from controller.match import Term, eth_dst, ip, ip_dst, term, vrf
 from controller.match import segment as in_segment
-from controller.pipeline import FROM_GATEWAY, GATEWAY_MAC, Feature, Reason, Table
+from controller.pipeline import FROM_GATEWAY, Feature, Reason, Table
 from controller.view import Domain, Segment
+from records.model import GATEWAY_MAC
 
 _FEATURE, _TABLE = Feature.ROUTING, Table.ROUTE
 _MULTICAST, _HOST, _NONE, _GATEWAY, _ROUTED, _OUTSIDE, _MISS = 200, 150, 130, 110, 100, 50, 0  # priorities

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import NewType
 
 from records.model import (
+    GATEWAY_MAC,
     Endpoint,
     Host,
     IpInterface,
@@ -22,8 +23,6 @@ from records.model import (
 from records.snapshot import Records
 
 Key = NewType("Key", str)
-
-GATEWAY_MAC = "0e:00:00:00:00:fe"  # the same on every host: a container that moves keeps its gateway (PIPELINE ROUTE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.agent import Controller
-from controller.pipeline import GATEWAY_MAC, Reason
+from controller.pipeline import Reason
 from records.memory import MemoryStore
-from records.model import Endpoint
+from records.model import GATEWAY_MAC, Endpoint
 from tests import host
 from tests.controlled import BROADCAST, arp, from_host, of_family, packet, solicitation, start
 from tests.host import A1, D1, D2, ENDPOINTS, GREEN, KNOWN, R1, R2, RED, W1, W2, W3

@@ -7,7 +7,6 @@ import pytest
 
 from netplugin.plan.bridge import Bridge, Bridges
 from netplugin.plan.wiring import (
-    GATEWAY_MAC,
     GatewayLink,
     Gateways,
     Key,
@@ -20,7 +19,7 @@ from netplugin.plan.wiring import (
     vrf_key,
 )
 from records.memory import MemoryStore
-from records.model import Endpoint, Record, Subnet, SubnetId, gateway_port
+from records.model import GATEWAY_MAC, Endpoint, Record, Subnet, SubnetId, gateway_port
 from records.snapshot import Records
 from records.writes import Delete, Insert
 from tests.examples import World, world
