@@ -126,7 +126,8 @@ class _Holder:
         self.held = False
 
     def joined(self, session: Session, schema: str) -> None:  # noqa: ARG002  # locks are not in a schema
-        self.held = bool(session.call("lock", [self._name])["locked"])
+        if session.call("lock", [self._name])["locked"]:
+            self.held = True  # else the word that it is ours comes later, or has come while we read this answer
 
     def notified(self, method: str, params: Sequence[Any]) -> None:
         if method in {"locked", "stolen"} and params[0] == self._name:
