@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-from lab.command import CommandFailed
 from lab.host import Host
 
 BRIDGE = "moorage0"
@@ -49,14 +48,6 @@ def drops(host: Host) -> dict[str, int]:
         if (found := re.search(r"n_packets=(\d+).*reg9=(0x[0-9a-f]+|\d+)", line)) is not None:
             counted[found[2]] = int(found[1])
     return counted
-
-
-def alive(host: Host, name: str) -> bool:
-    """Return whether a process of the host runs."""
-    try:
-        return host.procs[name].alive()
-    except (KeyError, CommandFailed):
-        return False
 
 
 def _ours(name: str) -> bool:
