@@ -8,6 +8,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,19 @@ from records.ovsdb import OvsdbStore
 
 ORDER = Path(sys.argv.pop(1))
 EFFECTS: list[tuple[type, str]] = [(OvsdbStore, "commit"), (Netlink, "call"), (OpenVSwitch, "transact")]
+COUNTING = threading.Lock()  # requests and the loop have effects at the same time: no number may be skipped
 seen = 0
 
 
 def step() -> None:
     """Count an effect, and die if it is the one."""
     global seen  # noqa: PLW0603  # a process has one life
-    if ORDER.exists():
-        if seen == int(ORDER.read_text()):
-            ORDER.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        seen += 1
+    with COUNTING:
+        if ORDER.exists():
+            if seen == int(ORDER.read_text()):
+                ORDER.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
 
 
 def mortal(effect: Callable[..., Any]) -> Callable[..., Any]:

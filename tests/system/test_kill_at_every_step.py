@@ -34,6 +34,13 @@ def start_mortal(host: Host) -> None:
     wait_for("netplugin", accepts, 20)
 
 
+def order(host: Host, number: int) -> None:
+    """Let netplugin die at this effect; the order appears whole, as effects may be going on already."""
+    draft = host.path(f"{ORDER}.draft")
+    draft.write_text(str(number))
+    draft.rename(host.path(ORDER))
+
+
 def run(host: Host) -> bool:
     """Start a container as a user does; return whether it started."""
     try:
@@ -50,7 +57,7 @@ def test_a_kill_at_any_effect_loses_nothing_and_the_repeated_command_succeeds(ho
     host.docker("run", "-d", "--name", "web1", "--network", "web", "--ip", "10.1.0.10", IMAGE, *SLEEP)
     died = 0
     for number in range(STEPS_AT_MOST):
-        host.path(ORDER).write_text(str(number))
+        order(host, number)
         started = run(host) or run(host)
 
         assert started, f"killed at effect {number}: the repeated command failed too"
