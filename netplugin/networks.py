@@ -94,7 +94,7 @@ class Networks:
             return [], known
         tenant, writes = _tenant(records, asked.tenant)
         network = _network(records, tenant, docker_id, asked)
-        vrf = _vrf(records, host, docker_id)
+        vrf = _vrf(records, host, network, docker_id)
         made = DockerNetwork(
             id=DockerNetworkId(uuid.uuid4()),
             docker_id=docker_id,
@@ -187,10 +187,11 @@ def _network(records: Records, tenant: Tenant, docker_id: str, asked: options.Ne
     )
 
 
-def _vrf(records: Records, host: Host, docker_id: str) -> Vrf:
+def _vrf(records: Records, host: Host, network: Network, docker_id: str) -> Vrf:
     return Vrf(
         id=VrfId(uuid.uuid4()),
         host=host.id,
+        name=f"network/{network.id}",
         zone=choose(docker_id, ZONE_MAX, lambda n: records.vrfs.one(host=host.id, zone=n) is not None),
         ofport=free_ofport(records, host, docker_id),
     )

@@ -30,6 +30,8 @@ AddressId = NewType("AddressId", uuid.UUID)
 VrfId = NewType("VrfId", uuid.UUID)
 DockerNetworkId = NewType("DockerNetworkId", uuid.UUID)
 EndpointId = NewType("EndpointId", uuid.UUID)
+PublishedId = NewType("PublishedId", uuid.UUID)
+UplinkId = NewType("UplinkId", uuid.UUID)
 
 DEFAULT_TENANT = "default"
 GATEWAY_MAC = "0e:00:00:00:00:fe"  # of every gateway on every host: a moved container keeps its neighbour entry
@@ -65,6 +67,14 @@ class Use(StrEnum):
     GATEWAY = "gateway"
     AUXILIARY = "auxiliary"  # kept free for a machine of the user's (`--aux-address`)
     ENDPOINT = "endpoint"
+
+
+class Protocol(StrEnum):
+    """Whose ports can be published."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
 
 
 def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
@@ -190,15 +200,32 @@ class Address:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vrf:
-    """A routing domain on one host: conntrack zone, routing table and gateway port at once."""
+    """A routing domain on one host: conntrack zone, routing table and gateway port at once.
+
+    `name` says whose: `network/<id of a Network>`, or `tenant/<id of a Tenant>` for all its networks that share one.
+    """
 
     TABLE: ClassVar = "Vrf"
-    UNIQUE: ClassVar = (("host", "zone"), ("host", "ofport"))
+    UNIQUE: ClassVar = (("host", "name"), ("host", "zone"), ("host", "ofport"))
 
     id: VrfId
     host: HostId = ref("Host")
+    name: str
     zone: int = bounded(1, 65535)  # conntrack zone and register 4 of the pipeline
     ofport: int = bounded(1, 65279)  # OpenFlow number of the gateway port; OFPP_MAX is 0xff00
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """A physical interface of a host that is a port of its bridge: the way to the VLANs of the physical network."""
+
+    TABLE: ClassVar = "Uplink"
+    UNIQUE: ClassVar = (("host", "interface"), ("host", "ofport"))
+
+    id: UplinkId
+    host: HostId = ref("Host")
+    interface: str  # its name on the host
+    ofport: int = bounded(1, 65279)  # OFPP_MAX is 0xff00
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +240,7 @@ class DockerNetwork:
     host: HostId = ref("Host")
     network: NetworkId = ref("Network")
     vrf: VrfId = ref("Vrf")
+    uplink: UplinkId | None = ref("Uplink", default=None)  # of a VLAN network
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as the user gave them
 
 
@@ -236,6 +264,10 @@ class Endpoint:
     ipv4: IpInterface | None = None
     ipv6: IpInterface | None = None
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sandbox: str | None = None  # Docker's key of the network stack it was given to (Join)
+    receive_rate: int | None = bounded(1, 2**31 - 1, default=None)  # kbit/s, towards the container; None: no limit
+    send_rate: int | None = bounded(1, 2**31 - 1, default=None)  # kbit/s, from the container
+    spoof: bool = False  # whether it may send with addresses that are not its own
     up: bool = False
     problem: str | None = None
 
@@ -250,7 +282,28 @@ class Endpoint:
         return "mp" + self.docker_id[:13]
 
 
-Record: TypeAlias = Host | Tenant | Network | Space | Subnet | Block | Address | Vrf | DockerNetwork | Endpoint
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A port of an endpoint that its host serves (`-p`): one row a port of the host.
+
+    `host_ip` is the address of the host that it is bound to: 0.0.0.0 or :: for all of that family.
+    """
+
+    TABLE: ClassVar = "Published"
+    UNIQUE: ClassVar = (("host", "protocol", "host_ip", "host_port"),)
+
+    id: PublishedId
+    endpoint: EndpointId = ref("Endpoint")
+    host: HostId = ref("Host")
+    protocol: Protocol
+    host_ip: IpAddress
+    host_port: int = bounded(1, 65535)
+    port: int = bounded(1, 65535)  # of the container
+
+
+Record: TypeAlias = (
+    Host | Tenant | Network | Space | Subnet | Block | Address | Vrf | Uplink | DockerNetwork | Endpoint | Published
+)
 RECORDS: tuple[type[Record], ...] = (
     Host,
     Tenant,
@@ -260,8 +313,10 @@ RECORDS: tuple[type[Record], ...] = (
     Block,
     Address,
     Vrf,
+    Uplink,
     DockerNetwork,
     Endpoint,
+    Published,
 )
 
 

@@ -17,10 +17,12 @@ from records.model import (
     Endpoint,
     Host,
     Network,
+    Published,
     Record,
     Space,
     Subnet,
     Tenant,
+    Uplink,
     Vrf,
 )
 
@@ -174,3 +176,13 @@ class Records:
     def endpoints(self) -> Table[Endpoint]:
         """Attachments of containers."""
         return cast("Table[Endpoint]", self.tables[Endpoint.TABLE])
+
+    @property
+    def uplinks(self) -> Table[Uplink]:
+        """Physical interfaces of hosts that are ports of their bridges."""
+        return cast("Table[Uplink]", self.tables[Uplink.TABLE])
+
+    @property
+    def published(self) -> Table[Published]:
+        """Ports of endpoints that hosts serve."""
+        return cast("Table[Published]", self.tables[Published.TABLE])

@@ -91,7 +91,7 @@ def world(host: str = "a", network: str = "web", segment: int = 7) -> World:
         gateway=ipaddress.ip_address("10.1.0.1"),
     )
     block = Block(id=BlockId(uuid.uuid4()), subnet=subnet.id, cidr=ipaddress.ip_network("10.1.0.0/26"), host=a.id)
-    vrf = Vrf(id=VrfId(uuid.uuid4()), host=a.id, zone=segment, ofport=segment)
+    vrf = Vrf(id=VrfId(uuid.uuid4()), host=a.id, name=f"network/{segment}", zone=segment, ofport=segment)
     docker_network = DockerNetwork(
         id=DockerNetworkId(uuid.uuid4()), docker_id=f"{segment:064x}", host=a.id, network=net.id, vrf=vrf.id
     )

@@ -46,9 +46,9 @@ HOST = Host(id=HostId(ident("host a")), name=NAME)
 OTHER = Host(id=HostId(ident("host b")), name="b")
 TENANT = Tenant(id=TenantId(ident("tenant")), name="default")
 SPACE = Space(id=SpaceId(ident("space")), name="here")
-GREEN = Vrf(id=VrfId(ident("green")), host=HOST.id, zone=11, ofport=200)
-RED = Vrf(id=VrfId(ident("red")), host=HOST.id, zone=12, ofport=201)
-DARK = Vrf(id=VrfId(ident("dark")), host=HOST.id, zone=13, ofport=202)
+GREEN = Vrf(id=VrfId(ident("green")), host=HOST.id, name="network/green", zone=11, ofport=200)
+RED = Vrf(id=VrfId(ident("red")), host=HOST.id, name="network/red", zone=12, ofport=201)
+DARK = Vrf(id=VrfId(ident("dark")), host=HOST.id, name="network/dark", zone=13, ofport=202)
 
 
 def network(name: str, segment: int, **more: Any) -> Network:

@@ -47,7 +47,7 @@ def network(number: int, gateway: Gateway, *subnets: tuple[str, str | None]) -> 
         mtu=1500,
         gateway=gateway,
     )
-    vrf = Vrf(id=VrfId(key), host=HOST.id, zone=number, ofport=number)
+    vrf = Vrf(id=VrfId(key), host=HOST.id, name=f"network/{number}", zone=number, ofport=number)
     on = DockerNetwork(
         id=DockerNetworkId(uuid.uuid4()), docker_id=f"{number:064x}", host=HOST.id, network=net.id, vrf=vrf.id
     )
