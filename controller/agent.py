@@ -9,7 +9,6 @@ import sys
 import threading
 import uuid
 from collections.abc import Collection, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from daemonkit.admin import AdminServer
 from daemonkit.config import Config, ConfigError, load
 from daemonkit.loop import Layer, Loop
 from daemonkit.metrics import Metrics
+from daemonkit.version import version
 from records.errors import RecordsError
 from records.model import Endpoint, Host
 from records.ovsdb import OvsdbStore
@@ -196,7 +196,7 @@ def main() -> None:
         sys.exit(f"{NAME}: {error}")
     logs.configure(config.log.level, config.log.format, NAME)
     gc.set_threshold(*GARBAGE)
-    metrics = Metrics(NAME, metadata.version("moorage"))
+    metrics = Metrics(NAME, version())
     store = OvsdbStore(config.records.remote)
     controller = Controller(config, store, metrics)
     metrics.registry.register(status.Figures(controller.session, controller.switch))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
 from daemonkit.serve import serve
+from daemonkit.version import version
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -39,7 +39,7 @@ class Agent:
 
         self.config = config
         self.host = config.host_name()
-        self.metrics = Metrics(NAME, metadata.version("moorage"))
+        self.metrics = Metrics(NAME, version())
         self.store: Store = OvsdbStore(config.records.remote)
         self.openvswitch = OpenVSwitch(config.openvswitch.database)
         self.loop = Loop(
@@ -112,7 +112,7 @@ class Agent:
 
         while not self._stopping.is_set():
             try:
-                ensure_host(self.store, self.host, metadata.version("moorage"))
+                ensure_host(self.store, self.host, version())
             except RecordsError:
                 self._stopping.wait(SEARCHED)
             else:
