@@ -22,6 +22,7 @@ class Attachment:
     ipv6: Address | None
     segment: int
     zone: int
+    spoof: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def attachment(records: Records, host: Host, endpoint: Endpoint) -> Attachment |
         ipv6=endpoint.ipv6.ip if endpoint.ipv6 is not None else None,
         segment=segment_key(network),
         zone=vrf.zone,
+        spoof=endpoint.spoof,
     )
 
 

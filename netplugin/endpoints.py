@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from daemonkit.errors import BadRequest, NotFound
-from netplugin import options, wire
+from netplugin import endpoint_options, options, wire
+from netplugin.endpoint_options import EndpointOptions
 from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
 from netplugin.plan.addresses import take, taken, usable
@@ -37,7 +38,6 @@ log = structlog.get_logger()
 
 MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 ENDPOINT_ID = re.compile(r"[0-9a-f]{64}")  # the first 13 digits name the interfaces
-ENDPOINT_OPTIONS: frozenset[str] = frozenset()  # `moorage.*` keys of `--network name=...,driver-opt=`
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,14 +76,19 @@ class Endpoints:
         interface = request.interface or wire.Interface()
         if not ENDPOINT_ID.fullmatch(request.endpoint_id):
             raise BadRequest(f"endpoint id {request.endpoint_id!r} is not one of Docker's")
-        _check_options(request.options or {})
+        asked = endpoint_options.parse(request.options)
+        _check_published(request.options or {})
         chose_mac = not interface.mac_address
-        made = decide(self._store, lambda records: self._create(records, request, interface))
+        made = decide(self._store, lambda records: self._create(records, request, interface, asked))
         log.info("endpoint created", endpoint=made.docker_id[:12], address=str(made.ipv4 or made.ipv6), mac=made.mac)
         return Created(made, chose_mac)
 
     def _create(
-        self, records: Records, request: wire.CreateEndpoint, interface: wire.Interface
+        self,
+        records: Records,
+        request: wire.CreateEndpoint,
+        interface: wire.Interface,
+        asked: EndpointOptions,
     ) -> tuple[list[Write], Endpoint]:
         on = find(records, self._host, request.network_id)
         ipv4 = _address(records, on, interface.address, 4)
@@ -104,6 +109,7 @@ class Endpoints:
             mac=mac,
             ipv4=ipv4,
             ipv6=ipv6,
+            spoof=asked.spoof,
         )
         # Docker gives an address to one endpoint at a time: one that still has it is of a container that died unseen.
         stale = list(_same_address(records, on, made))
@@ -141,8 +147,7 @@ class Endpoints:
             log.info("endpoint deleted", endpoint=request.endpoint_id[:12])
 
 
-def _check_options(given: Mapping[str, Any]) -> None:
-    options.refuse_unknown(given, ENDPOINT_OPTIONS)
+def _check_published(given: Mapping[str, Any]) -> None:
     if given.get(wire.PORTMAP):
         raise BadRequest(
             "published ports (-p) are not available on a Moorage network in this version: "

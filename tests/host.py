@@ -124,7 +124,8 @@ R1 = endpoint("r1", RED_WEB, 31, "10.1.0.11/16")  # the same address as w1
 R2 = endpoint("r2", RED_WEB, 32, "10.1.0.32/16")
 D1 = endpoint("d1", DARK_NET, 41, "10.4.0.41/16")
 D2 = endpoint("d2", DARK_NET, 42, "10.4.0.42/16")
-ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2]
+S1 = dataclasses.replace(endpoint("s1", WEB, 14, "10.1.0.14/16", "fd00:1::14/64"), spoof=True)
+ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2, S1]
 
 ALL: Sequence[Record] = [
     HOST,

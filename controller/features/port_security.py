@@ -43,6 +43,9 @@ _UNSPECIFIED = ipaddress.IPv6Network("::/128")  # the sender while it looks for 
 
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """What an endpoint may send."""
+    if at.spoof:
+        yield from _any_source(at.port)
+        return
     mine = (in_port(at.port), eth_src(at.mac))
     if at.ipv4 is not None:
         sha = arp_sha(at.mac)
@@ -53,6 +56,15 @@ def endpoint(at: Attachment) -> Iterator[Flow]:
         yield _allow(_OWN, (IPV6, *mine, ip_src(at.ipv6)), Table.ROUTE)
         for source in (at.ipv6, link_local(at.mac)):
             yield _allow(_OWN_ND, (*SOLICITATION, *mine, ip_src(source)), Table.NEIGHBOUR)
+
+
+def _any_source(port: int) -> Iterator[Flow]:
+    """What an endpoint may send that may speak for others (a router): still what nobody may send is above this."""
+    came = in_port(port)
+    for protocol in (IPV4, IPV6):
+        yield _allow(_OWN, (protocol, came), Table.ROUTE)
+    yield _allow(_OWN, (ARP, came), Table.NEIGHBOUR)
+    yield _allow(_OWN_ND, (*SOLICITATION, came), Table.NEIGHBOUR)
 
 
 def gateway(domain: Domain) -> Iterator[Flow]:

@@ -16,7 +16,7 @@ from records.memory import MemoryStore
 from records.model import GATEWAY_MAC, Endpoint
 from tests import host
 from tests.controlled import BROADCAST, arp, from_host, of_family, packet, solicitation, start
-from tests.host import A1, D1, D2, ENDPOINTS, GREEN, KNOWN, R1, R2, RED, W1, W2, W3
+from tests.host import A1, D1, D2, ENDPOINTS, GREEN, KNOWN, R1, R2, RED, S1, W1, W2, W3
 from tests.switch import BRIDGE, Switch, Trace, switch
 
 pytestmark = pytest.mark.system
@@ -157,6 +157,48 @@ def test_who_speaks_for_others_is_dropped_with_the_reason(trace: Tracer, packet:
 
 
 @pytest.mark.parametrize(
+    ("packet", "port"),
+    [
+        (packet(S1, "10.1.0.12", to_mac=W2.mac, from_ip="10.9.9.9"), W2.ofport),
+        (packet(S1, "10.1.0.12", to_mac=W2.mac, from_mac="02:42:de:ad:be:ef"), W2.ofport),
+        (packet(S1, "fd00:1::12", to_mac=W2.mac, from_ip="2001:db8::9"), W2.ofport),
+        (packet(S1, "10.2.0.21", from_ip="10.9.9.9"), A1.ofport),
+        (packet(S1, "8.8.8.8", from_ip="10.9.9.9"), GREEN.ofport),
+    ],
+)
+def test_who_may_speak_for_others_does(trace: Tracer, packet: str, port: int) -> None:
+    assert trace(packet).port == port
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        arp(S1, "10.1.0.12", spa="10.1.0.200", mac="00:00:5e:00:01:07"),  # as VRRP's routers do
+        solicitation(S1, "fd00:1::12", by="fd00:1::200"),
+    ],
+)
+def test_who_may_speak_for_others_is_answered_under_any_address(trace: Tracer, asked: str) -> None:
+    assert trace(asked).answered
+
+
+@pytest.mark.parametrize(
+    ("packet", "reason"),
+    [
+        (packet(S1, "10.1.0.12", to_mac=W2.mac, from_ip="10.9.9.9", more=",dl_vlan=5,dl_vlan_pcp=0"), 2),
+        (f"in_port=14,dl_src={S1.mac},dl_dst={BROADCAST},udp,nw_src=10.1.0.14,udp_src=67", Reason.ROGUE_DHCP),
+        (f"in_port=14,dl_src={S1.mac},dl_dst={BROADCAST},udp6,ipv6_src=fd00:1::14,udp_src=547", Reason.ROGUE_DHCP),
+        (packet(S1, "fd00:1::12").replace("icmpv6_type=128", "icmpv6_type=134"), Reason.ROGUE_ROUTER),
+        (solicitation(S1, "fd00:1::12", kind=136), Reason.ADVERTISEMENT),
+        (arp(S1, "10.1.0.12", op=2, spa="10.1.0.1", sha=GATEWAY_MAC), Reason.UNANSWERED),  # nobody hears it
+        (f"in_port=14,dl_src={S1.mac},dl_dst={BROADCAST},dl_type=0x88cc", Reason.NOT_IP),
+        (packet(S1, "10.1.0.99", to_mac=W2.mac, from_ip="10.9.9.9"), Reason.UNKNOWN_DESTINATION),
+    ],
+)
+def test_who_may_speak_for_others_may_not_lead_them_astray(trace: Tracer, packet: str, reason: int) -> None:
+    assert trace(packet).reason == reason
+
+
+@pytest.mark.parametrize(
     ("source", "about", "mac"),
     [
         (W1, "10.1.0.12", W2.mac),
@@ -265,7 +307,7 @@ def test_who_reaches_whom_is_as_specified(trace: Tracer) -> None:
             from_mac="02:42:0a:63:63:63" if lie == "mac" else None,
             from_ip="10.1.0.201" if lie == "ip" else None,
         )
-        expected = reaches(source, target, gateway=gateway, honest=not lie)
+        expected = reaches(source, target, gateway=gateway, honest=not lie or source.spoof)
         got = trace(made)
         assert (got.port if got.port is not None else "drop") == expected, got.text
         seen[expected] = seen.get(expected, 0) + 1

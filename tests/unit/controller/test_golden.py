@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.planner import FIXED, FlowPlanner, Owner
 from tests import host
-from tests.host import A1, APP, D1, DARK_NET, GREEN, RED, RED_WEB, W1, W3, WEB
+from tests.host import A1, APP, D1, DARK_NET, GREEN, RED, RED_WEB, S1, W1, W3, WEB
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "host.flows"
 
@@ -26,6 +26,7 @@ OWNERS: list[tuple[str, Owner]] = [
     ("endpoint w3: a MAC address of the user's", W3.id),
     ("endpoint a1", A1.id),
     ("endpoint d1: no gateway", D1.id),
+    ("endpoint s1: may speak for others", S1.id),
 ]
 
 

@@ -8,7 +8,7 @@ from controller.planner import FIXED, UNCLAIMED, FlowPlanner, HostUnknownError, 
 from records.snapshot import Records
 from records.store import Change
 from tests import host
-from tests.host import APP, DARK, DARK_NET, ENDPOINTS, GREEN, KNOWN, RED, RED_WEB, SUBNETS, W1, W2, W3, WEB, changed
+from tests.host import APP, DARK, DARK_NET, ENDPOINTS, GREEN, KNOWN, RED, RED_WEB, S1, SUBNETS, W1, W2, W3, WEB, changed
 
 
 def test_owners_are_the_records_of_this_host_and_two_constants() -> None:
@@ -77,7 +77,7 @@ def test_a_change_of_an_endpoint_concerns_it_alone() -> None:
 def test_a_change_of_a_network_concerns_its_endpoints_and_domains_too() -> None:
     renumbered = dataclasses.replace(WEB, segment=9)
 
-    assert concerned(Change(WEB, renumbered), host.records()) == {WEB.id, GREEN.id, W1.id, W2.id, W3.id}
+    assert concerned(Change(WEB, renumbered), host.records()) == {WEB.id, GREEN.id, W1.id, W2.id, W3.id, S1.id}
 
 
 def test_a_change_of_a_subnet_concerns_its_network_before_and_after() -> None:

@@ -158,9 +158,14 @@ def test_published_ports_are_refused_with_what_to_do_instead(endpoints: Endpoint
 def test_driver_options_of_an_endpoint_are_known_or_others(endpoints: Endpoints) -> None:
     text = refusal(endpoints, asked(options={"moorage.mtu": "1400"}, address="10.1.0.7/24"))
 
-    assert "unknown option 'moorage.mtu'; known are none" == text
+    assert "unknown option 'moorage.mtu'; known are " in text
     others = {"com.docker.network.endpoint.ifname": "foo0", "com.docker.network.endpoint.dnsservers": ["10.9.9.9"]}
     assert endpoints.create(asked(options=others, address="10.1.0.7/24"))
+
+
+def test_a_container_that_may_speak_for_others_is_recorded_as_such(endpoints: Endpoints) -> None:
+    assert endpoints.create(asked(options={"moorage.spoof": "allow"}, address="10.1.0.7/24")).endpoint.spoof
+    assert not endpoints.create(asked(2, address="10.1.0.8/24")).endpoint.spoof
 
 
 def test_an_endpoint_of_an_unknown_network_is_not_made(endpoints: Endpoints) -> None:

@@ -1,0 +1,38 @@
+"""What users may say of one container."""
+
+from typing import Any
+
+import pytest
+
+from daemonkit.errors import BadRequest
+from netplugin.endpoint_options import EndpointOptions, parse
+
+
+def refusal(**given: Any) -> str:
+    with pytest.raises(BadRequest) as caught:
+        parse({f"moorage.{key}": value for key, value in given.items()})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("given", [None, {}, {"com.docker.network.endpoint.ifname": "x"}])
+def test_without_options_nothing_is_special(given: dict[str, Any] | None) -> None:
+    assert EndpointOptions() == parse(given)
+
+
+@pytest.mark.parametrize(("text", "spoof"), [("allow", True), ("deny", False), ("ALLOW", True)])
+def test_a_container_may_be_allowed_to_speak_for_others(text: str, spoof: bool) -> None:
+    assert spoof is parse({"moorage.spoof": text}).spoof
+
+
+@pytest.mark.parametrize("text", ["", "yes", "true", "allow,deny"])
+def test_what_is_not_clear_about_it_is_refused(text: str) -> None:
+    assert "expected allow or deny" in refusal(spoof=text)
+
+
+@pytest.mark.parametrize("value", [None, 1, True, ["allow"], {}])
+def test_a_value_that_is_no_text_is_refused(value: Any) -> None:
+    assert "moorage.spoof must be a text" == refusal(spoof=value)
+
+
+def test_a_slip_of_the_pen_is_refused_with_a_hint() -> None:
+    assert "did you mean moorage.spoof?" in refusal(spof="allow")
