@@ -1,52 +1,18 @@
 """What this host's iptables should hold for its networks, as rules in chains of our own; pure.
 
-Rules are known by a digest in their comment, so that nobody has to parse what `iptables-save` makes of their text
-(Felix's habit).  Everything is by interface name: `mg+` is every gateway port of ours, and of nobody else.
+Everything is by interface name: `mg+` is every gateway port of ours, and of nobody else.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 from collections.abc import Collection, Iterator
-from typing import Literal, TypeAlias
 
+from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, FORWARD_CHAIN, MASQUERADE_CHAIN, Family, Rule, Ruleset
 from netplugin.plan.wiring import Wiring
 from records.model import Gateway, IpNetwork, Network, Vrf, gateway_port
 from records.snapshot import Records
 
-Family: TypeAlias = Literal["ipv4", "ipv6"]
-FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
-
-INPUT_CHAIN = "MOORAGE-PREROUTING"
-MASQUERADE_CHAIN = "MOORAGE-POSTROUTING"
-FORWARD_CHAIN = "MOORAGE-FORWARD"
-CHAINS = {"raw": INPUT_CHAIN, "nat": MASQUERADE_CHAIN, "filter": FORWARD_CHAIN}
 ALL_GATEWAYS, ALL_ENDPOINTS = "mg+", "mv+"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule of a chain; two are the same when their digests are."""
-
-    table: str
-    chain: str
-    digest: str
-    text: str = dataclasses.field(default="", compare=False)
-
-    @classmethod
-    def make(cls, table: str, chain: str, text: str) -> Rule:
-        """Make a rule of matches and target as iptables(8) spells them."""
-        digest = hashlib.blake2b(f"{table} {chain} {text}".encode(), digest_size=8).hexdigest()
-        return cls(table, chain, digest, text)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ruleset:
-    """The rules of our own chains, in order, and the jumps that lead to these from the built-in ones."""
-
-    rules: tuple[Rule, ...]
-    jumps: frozenset[Rule]
 
 
 class Firewall(Wiring):
@@ -66,12 +32,7 @@ class Firewall(Wiring):
             for vrf, network, cidr in routed
             if network.gateway is Gateway.NAT
         ]
-        jumps = [
-            Rule.make("raw", "PREROUTING", f"-j {INPUT_CHAIN}"),
-            Rule.make("nat", "POSTROUTING", f"-j {MASQUERADE_CHAIN}"),
-            Rule.make("filter", "FORWARD", f"-j {FORWARD_CHAIN}"),
-        ]
-        return Ruleset(rules=(_BYPASS, *masquerade, *_forward(routed)), jumps=frozenset(jumps))
+        return Ruleset.of([_BYPASS, *masquerade, *_forward(routed)])
 
     def _routed(self, source: Records, family: Family) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
         """Yield each subnet of the family that has a gateway on this host."""
@@ -86,7 +47,7 @@ class Firewall(Wiring):
 
 # The userspace datapath copies frames from a link's host end, and the host's own stack gets them too: a frame to the
 # link's MAC, or a broadcast one, would go past the switch and all its checks into the host.
-_BYPASS = Rule.make("raw", INPUT_CHAIN, f"-i {ALL_ENDPOINTS} -j DROP")
+_BYPASS = Rule.make("raw", BYPASS_CHAIN, f"-i {ALL_ENDPOINTS} -j DROP")
 
 
 def _forward(routed: list[tuple[Vrf, Network, IpNetwork]]) -> Iterator[Rule]:

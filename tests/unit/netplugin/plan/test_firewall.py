@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from netplugin.plan.firewall import FAMILIES, Family, Firewall, Rule, Ruleset
+from netplugin.plan.firewall import Firewall
+from netplugin.plan.rules import FAMILIES, Family, Rule, Ruleset
 from records.memory import MemoryStore
 from records.model import (
     DockerNetwork,

@@ -7,24 +7,17 @@ import pytest
 
 from daemonkit.diff import Diff
 from netplugin.plan.firewall import Firewall as Planner
-from netplugin.plan.firewall import Rule, Ruleset
+from netplugin.plan.rules import Rule, Ruleset
 from netplugin.system.iptables import Firewall
 from tests.plugin import plugin
 
-JUMPS = frozenset(
-    {
-        Rule.make("raw", "PREROUTING", "-j MOORAGE-PREROUTING"),
-        Rule.make("nat", "POSTROUTING", "-j MOORAGE-POSTROUTING"),
-        Rule.make("filter", "FORWARD", "-j MOORAGE-FORWARD"),
-    }
-)
 RULES = (
     Rule.make("raw", "MOORAGE-PREROUTING", "-i mv+ -j DROP"),
     Rule.make("nat", "MOORAGE-POSTROUTING", "-s 10.1.0.0/24 ! -o mg1 -j MASQUERADE"),
     Rule.make("filter", "MOORAGE-FORWARD", "-i mg+ -o mg+ -j DROP"),
     Rule.make("filter", "MOORAGE-FORWARD", "-i mg1 -s 10.1.0.0/24 -j ACCEPT"),
 )
-WANTED = Ruleset(RULES, JUMPS)
+WANTED = Ruleset.of(RULES)
 OTHERS = {
     "raw": [":PREROUTING ACCEPT [0:0]"],
     "nat": [
@@ -76,7 +69,12 @@ class Tools:
             elif line.startswith("-A"):
                 table.append(saved(line))
             elif line.startswith("-I"):
-                table.insert(0, saved(line.replace("-I", "-A", 1).replace(" 1 ", " ", 1)))
+                _, chain, place, spec = line.split(maxsplit=3)
+                rules = [number for number, old in enumerate(table) if old.startswith(f"-A {chain} ")]
+                at = rules[int(place) - 1] if int(place) <= len(rules) else len(table)
+                table.insert(at, saved(f"-A {chain} {spec}"))
+            elif line.startswith("-F"):
+                table[:] = [old for old in table if not old.startswith(f"-A {line[3:]} ")]
             elif line.startswith("-D"):
                 table.remove(line.replace("-D", "-A", 1))
             elif line.startswith("-X"):
@@ -89,6 +87,11 @@ def saved(line: str) -> str:
     comment = words.index("--comment")
     head, tail = [*words[:2]], words[comment + 2 :]
     return " ".join([*head, *tail[:-2], "-m comment", f'--comment "{words[comment + 1]}"', *tail[-2:]])
+
+
+def spelled(rule: Rule) -> str:
+    """Return a rule as our scripts spell it."""
+    return f"-m comment --comment moorage:{rule.digest} {rule.text}"
 
 
 @pytest.fixture
@@ -120,46 +123,75 @@ def test_what_was_applied_is_read_back_and_is_what_was_wanted(tools: Tools) -> N
 def test_a_script_is_one_restore_that_touches_our_chains_only(tools: Tools) -> None:
     apply(WANTED)
 
-    def comment(rule: Rule) -> str:
-        return f"-m comment --comment moorage:{rule.digest} {rule.text}"
-
-    jumps = {jump.table: comment(jump) for jump in JUMPS}
+    jumps = {jump.table: spelled(jump) for jump in WANTED.jumps}
     assert [
         "*raw",
         ":MOORAGE-PREROUTING - [0:0]",
+        f"-A MOORAGE-PREROUTING {spelled(RULES[0])}",
         f"-I PREROUTING 1 {jumps['raw']}",
-        f"-A MOORAGE-PREROUTING {comment(RULES[0])}",
         "COMMIT",
         "*nat",
         ":MOORAGE-POSTROUTING - [0:0]",
+        f"-A MOORAGE-POSTROUTING {spelled(RULES[1])}",
         f"-I POSTROUTING 1 {jumps['nat']}",
-        f"-A MOORAGE-POSTROUTING {comment(RULES[1])}",
         "COMMIT",
         "*filter",
         ":MOORAGE-FORWARD - [0:0]",
+        f"-A MOORAGE-FORWARD {spelled(RULES[2])}",
+        f"-A MOORAGE-FORWARD {spelled(RULES[3])}",
         f"-I FORWARD 1 {jumps['filter']}",
-        f"-A MOORAGE-FORWARD {comment(RULES[2])}",
-        f"-A MOORAGE-FORWARD {comment(RULES[3])}",
         "COMMIT",
     ] == tools.scripts[0].splitlines()
     assert ["iptables-restore", "--noflush", "-w", "5"] == tools.calls[-1]
 
 
-def test_the_same_again_keeps_the_jumps(tools: Tools) -> None:
+def test_the_same_again_changes_nothing(tools: Tools) -> None:
     apply(WANTED)
     before = {name: list(lines) for name, lines in tools.tables["iptables"].items()}
 
     apply(WANTED)
 
-    assert "-I" not in tools.scripts[1]
-    assert "-D" not in tools.scripts[1]
+    assert "" == tools.scripts[1]
     assert before == tools.tables["iptables"]
+
+
+def test_one_rule_more_and_one_less_are_a_line_each(tools: Tools) -> None:
+    apply(WANTED)
+    more = Rule.make("filter", "MOORAGE-FORWARD", "-i mg2 -j ACCEPT")
+    changed = Ruleset.of([*RULES[:2], more, RULES[3]])
+    apply(changed)
+
+    assert [
+        "*filter",
+        f"-D MOORAGE-FORWARD {saved('-A x ' + spelled(RULES[2]))[5:]}",
+        f"-I MOORAGE-FORWARD 1 {spelled(more)}",
+        "COMMIT",
+    ] == tools.scripts[1].splitlines()
+    assert {"ipv4": changed} == Firewall().read(None)
+
+
+def test_a_change_reads_the_rules_once(tools: Tools) -> None:
+    firewall = Firewall()
+    firewall.read(["ipv4"])
+    change: Any = Diff({"ipv4": WANTED}, {}, {})
+    firewall.apply(change)
+
+    assert ["iptables-save", "iptables-restore"] == [call[0] for call in tools.calls]
+
+
+def test_what_somebody_else_has_put_into_a_chain_of_ours_goes(tools: Tools) -> None:
+    apply(WANTED)
+    tools.tables["iptables"]["filter"].append("-A MOORAGE-FORWARD -j ACCEPT")
+
+    assert WANTED != Firewall().read(None)["ipv4"]
+    apply(WANTED)
+    assert {"ipv4": WANTED} == Firewall().read(None)
 
 
 def test_a_jump_of_an_older_version_is_replaced(tools: Tools) -> None:
     old = Rule.make("filter", "FORWARD", "-j MOORAGE-FORWARD-OLD")
     tools.tables["iptables"]["filter"].append(f'-A FORWARD -m comment --comment "moorage:{old.digest}" -j RETURN')
-    assert Ruleset((), frozenset({old})) == Firewall().read(None)["ipv4"]
+    assert Ruleset.found([], [old], []) == Firewall().read(None)["ipv4"]
 
     apply(WANTED)
 
@@ -188,7 +220,9 @@ def test_rules_that_somebody_has_flushed_are_missed_and_come_back(tools: Tools, 
 def test_our_chains_alone_are_something_to_delete(tools: Tools) -> None:
     tools.tables["iptables"]["nat"].append(":MOORAGE-POSTROUTING - [0:0]")
 
-    assert {"ipv4": Ruleset((), frozenset())} == Firewall().read(None)
+    assert {"ipv4": Ruleset.found([], [], [("nat", "MOORAGE-POSTROUTING")])} == Firewall().read(None)
+    apply(delete=Ruleset.of([]))
+    assert OTHERS == tools.tables["iptables"]
 
 
 def test_a_tool_that_fails_is_an_error_in_its_own_words(tools: Tools) -> None:

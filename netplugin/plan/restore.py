@@ -1,0 +1,128 @@
+"""The script for iptables-restore that brings our chains from what iptables-save showed to what is wanted; pure.
+
+Only what differs is in it, rule by rule, so that one change among a thousand rules is a line or two.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from netplugin.plan.rules import CHAINS, Rule, Ruleset
+
+COMMENT = re.compile(r'--comment "?moorage:([0-9a-f]+)"?')
+
+Saved = Mapping[str, Sequence[str]]  # table -> its lines that name chains (`:...`) and rules (`-A ...`)
+
+
+def parse(text: str) -> dict[str, list[str]]:
+    """Return the chains and rules of each table of iptables-save's output."""
+    tables: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("*"):
+            current = tables.setdefault(line[1:], [])
+        elif line.startswith((":", "-A")):
+            current.append(line)
+    return tables
+
+
+def ours(saved: Saved) -> Ruleset | None:
+    """Return what is ours of it, or None where nothing is.
+
+    What somebody else has put into a chain of ours is among it, without a digest, so that it will not stay.
+    """
+    rules, jumps, chains = list[Rule](), list[Rule](), list[tuple[str, str]]()
+    for table, own in CHAINS.items():
+        for line in saved.get(table, ()):
+            if line.startswith(":"):
+                if (chain := line[1:].partition(" ")[0]) in own:
+                    chains.append((table, chain))
+            elif (rule := _ours(table, line)).chain in own:
+                rules.append(rule)
+            elif rule.digest:
+                jumps.append(rule)
+    return Ruleset.found(rules, jumps, chains) if chains or jumps else None
+
+
+def script(saved: Saved, wanted: Ruleset | None) -> str:
+    """Return the lines for `iptables-restore --noflush`; empty where nothing is to do."""
+    lines = [line for table in CHAINS for line in _table(table, saved.get(table, ()), wanted)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator[str]:
+    """Yield the lines of one table: jumps that must go, chains, jumps that must come."""
+    own = CHAINS[table]
+    have: dict[str, list[str]] = {}  # chain of ours -> its rules
+    jumps: dict[str, str] = {}  # line -> digest
+    for line in saved:
+        chain = line.split(maxsplit=2)[1] if line.startswith("-A") else line[1:].partition(" ")[0]
+        if chain in own:
+            have.setdefault(chain, [])
+            if line.startswith("-A"):
+                have[chain].append(line)
+        elif line.startswith("-A") and (digest := _ours(table, line).digest):
+            jumps[line] = digest
+    want: dict[str, list[Rule]] = {}
+    for rule in () if wanted is None else wanted.rules:
+        if rule.table == table:
+            want.setdefault(rule.chain, []).append(rule)
+    leading = [] if wanted is None else [jump for jump in wanted.jumps if jump.table == table]
+    keep = set(jumps.values()) & {jump.digest for jump in leading}
+    lines = [f"-D {line.removeprefix('-A ')}" for line, digest in jumps.items() if digest not in keep]
+    for chain in own:
+        if chain in want:
+            lines += _chain(chain, have.get(chain, ()), want[chain])
+        elif chain in have:
+            lines += [f"-F {chain}", f"-X {chain}"]
+    lines += [_insert(j, 1) for j in sorted(leading, key=lambda j: j.text) if j.digest not in keep]
+    if lines:
+        new = [f":{chain} - [0:0]" for chain in own if chain in want and chain not in have]
+        yield from (f"*{table}", *new, *lines, "COMMIT")
+
+
+def _chain(chain: str, have: Sequence[str], want: Sequence[Rule]) -> Iterator[str]:
+    """Yield what makes `have` the rules of `want`: deletions, then insertions from the first place on."""
+    rank = {rule.digest: number for number, rule in enumerate(want)}
+    found = [(number, rank.get(_ours("", line).digest, -1)) for number, line in enumerate(have)]
+    stays = _longest_rising([(place, wish) for place, wish in found if wish >= 0])
+    for number, line in enumerate(have):
+        if number not in stays:
+            yield f"-D {line.removeprefix('-A ')}"
+    kept = {wish for place, wish in found if place in stays}
+    last = max(kept, default=-1)
+    for number, rule in enumerate(want):
+        if number not in kept:
+            yield _insert(rule, number + 1) if number < last else f"-A {chain} {_spelled(rule)}"
+
+
+def _longest_rising(pairs: Sequence[tuple[int, int]]) -> set[int]:
+    """Return the first parts of a longest run of pairs whose second parts rise: the rules that need not move."""
+    tails: list[int] = []  # least second part that ends a run of each length
+    ends: list[int] = []  # index of the pair it belongs to
+    before: list[int] = []  # index of the pair before, -1 for none
+    for index, (_, value) in enumerate(pairs):
+        length = bisect.bisect_left(tails, value)
+        before.append(ends[length - 1] if length else -1)
+        tails[length : length + 1] = [value]
+        ends[length : length + 1] = [index]
+    found, index = set(), ends[-1] if ends else -1
+    while index >= 0:
+        found.add(pairs[index][0])
+        index = before[index]
+    return found
+
+
+def _insert(rule: Rule, place: int) -> str:
+    return f"-I {rule.chain} {place} {_spelled(rule)}"
+
+
+def _spelled(rule: Rule) -> str:
+    return f"-m comment --comment moorage:{rule.digest} {rule.text}"
+
+
+def _ours(table: str, line: str) -> Rule:
+    """Return a rule by its line; without a digest where somebody else made it."""
+    found = COMMENT.search(line)
+    return Rule(table, line.split(maxsplit=2)[1], "" if found is None else found[1], line)
