@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
@@ -24,6 +24,7 @@ from records.model import (
     Host,
     IpAddress,
     IpNetwork,
+    Isolation,
     Kind,
     Network,
     NetworkId,
@@ -94,7 +95,7 @@ class Networks:
             return [], known
         tenant, writes = _tenant(records, asked.tenant)
         network = _network(records, tenant, docker_id, asked)
-        vrf = _vrf(records, host, network, docker_id)
+        vrf, joined = _vrf(records, host, network, docker_id)
         made = DockerNetwork(
             id=DockerNetworkId(uuid.uuid4()),
             docker_id=docker_id,
@@ -107,7 +108,7 @@ class Networks:
         linked = [_link(records, space, network, pool) for pool in pools]
         if any(isinstance(write, Insert) for write in linked):
             more = more or [grown(space)]
-        return [*writes, *more, Insert(network), Insert(vrf), Insert(made), *linked], made
+        return [*writes, *more, Insert(network), joined, Insert(made), *linked], made
 
     def delete(self, docker_id: str) -> None:
         """Take the network out of the records, with whatever Docker has forgotten on it; unknown ones are gone."""
@@ -141,14 +142,20 @@ def forget_network(records: Records, known: DockerNetwork) -> list[Write]:
     writes: list[Write] = [Delete(e) for e in records.endpoints.of(docker_network=known.id)]
     writes.append(Delete(known))
     if (vrf := records.vrfs.get(known.vrf)) is not None:
-        writes.append(Delete(vrf))
-    if any(other.id != known.id for other in records.docker_networks.of(network=known.network)):
-        return writes
+        other = _other(known, records.docker_networks.of(vrf=vrf.id))
+        writes.append(Delete(vrf) if other is None else Keep(other))
+    if (other := _other(known, records.docker_networks.of(network=known.network))) is not None:
+        return [*writes, Keep(other)]
     for subnet in records.subnets.of(network=known.network):
         writes += forget_subnet(records, subnet)
     if (network := records.networks.get(known.network)) is not None:
         writes.append(Delete(network))
     return writes
+
+
+def _other(leaving: DockerNetwork, sharing: Iterable[DockerNetwork]) -> DockerNetwork | None:
+    """Return one that shares with `leaving`.  Who counts on it must keep it: two that leave at once must not both."""
+    return next((other for other in sharing if other.id != leaving.id), None)
 
 
 def _pools(data: Sequence[wire.IPAMData] | None) -> Iterator[Pool]:
@@ -187,14 +194,32 @@ def _network(records: Records, tenant: Tenant, docker_id: str, asked: options.Ne
     )
 
 
-def _vrf(records: Records, host: Host, network: Network, docker_id: str) -> Vrf:
-    return Vrf(
+def _vrf(records: Records, host: Host, network: Network, docker_id: str) -> tuple[Vrf, Write]:
+    """Return the network's routing domain on this host, and the write that makes it, or keeps the one it shares."""
+    shared = network.isolation is Isolation.TENANT
+    name = f"tenant/{network.tenant}" if shared else f"network/{network.id}"
+    if (there := records.vrfs.one(host=host.id, name=name)) is not None:
+        _check_mtu(records, there, network)
+        return there, Keep(there)
+    made = Vrf(
         id=VrfId(uuid.uuid4()),
         host=host.id,
-        name=f"network/{network.id}",
+        name=name,
         zone=choose(docker_id, ZONE_MAX, lambda n: records.vrfs.one(host=host.id, zone=n) is not None),
         ofport=free_ofport(records, host, docker_id),
     )
+    return made, Insert(made)
+
+
+def _check_mtu(records: Records, vrf: Vrf, network: Network) -> None:
+    """The switch routes within a domain, and neither fragments what is too large nor tells its sender."""
+    for on in records.docker_networks.of(vrf=vrf.id):
+        other = records.networks.get(on.network)
+        if other is not None and other.mtu != network.mtu:
+            raise BadRequest(
+                f"moorage.isolation=tenant: an MTU of {network.mtu} differs from the {other.mtu} of network "
+                f"{called(other)}, which this one is to reach; use -o moorage.mtu={other.mtu}"
+            )
 
 
 def free_ofport(records: Records, host: Host, seed: str) -> int:

@@ -71,8 +71,13 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
     if internal and gateway is not Gateway.NONE:
         raise BadRequest(f"an --internal network has no way out: moorage.gateway={gateway} contradicts it")
     isolation = _choice(generic, "moorage.isolation", Isolation, Isolation.NETWORK)
-    if isolation is not Isolation.NETWORK:
-        raise BadRequest(f"moorage.isolation={isolation} is not available in this version; only network is")
+    if isolation is Isolation.OPEN:
+        raise BadRequest(f"moorage.isolation={isolation} is not available in this version; only network and tenant are")
+    if isolation is not Isolation.NETWORK and gateway is Gateway.NONE:
+        without = "an --internal network" if internal else "moorage.gateway=none"
+        raise BadRequest(
+            f"moorage.isolation={isolation} needs a gateway to reach other networks by: {without} has none"
+        )
     return NetworkOptions(
         given=dict(generic),
         name=name,

@@ -114,6 +114,23 @@ def test_networks_that_are_made_at_once_get_numbers_of_their_own(host: Plugin) -
     assert host.planned() == host.actual()
 
 
+def test_networks_of_a_tenant_that_come_and_go_at_once_share_one_routing_domain(host: Plugin) -> None:
+    shared = {"moorage.isolation": "tenant"}
+    race(lambda number: host.network(f"{number:064x}", [f"10.{number}.0.0/24"], shared))
+    host.settled()
+
+    (gateway,) = host.actual()["gateways"].values()
+    assert 1 == len(list(host.records.vrfs))
+    assert {f"10.{number}.0.1" for number in range(THREADS)} == {str(own.ip) for own in gateway.addresses}
+    assert host.planned() == host.actual()
+
+    race(lambda number: host.call("NetworkDriver.DeleteNetwork", NetworkID=f"{number:064x}"))
+    host.settled()
+
+    assert {} == host.left()
+    assert host.planned() == host.actual()
+
+
 def test_one_network_asked_for_by_many_is_made_once(host: Plugin) -> None:
     body = {"NetworkID": NETWORK, "IPv4Data": [{"Pool": "10.1.0.0/24", "Gateway": "10.1.0.1/24"}]}
 

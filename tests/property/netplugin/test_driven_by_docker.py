@@ -25,6 +25,7 @@ NETWORKS = tuple(f"{number:x}" * 64 for number in (10, 11, 12))
 OPTIONS: tuple[dict[str, str], ...] = (
     {},
     {"moorage.gateway": "none"},
+    {"moorage.isolation": "tenant"},
     {"moorage.gateway": "routed", "moorage.mtu": "1400"},
 )
 METHODS = ("CreateNetwork", "CreateEndpoint", "Join", "Leave", "DeleteEndpoint", "DeleteNetwork")

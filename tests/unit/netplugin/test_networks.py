@@ -201,6 +201,37 @@ def test_a_deleted_network_leaves_nothing_and_may_be_deleted_again(store: Memory
     assert [] == [e for e in store.snapshot().endpoints if isinstance(e, Endpoint)]
 
 
+def test_networks_of_a_tenant_share_a_routing_domain_that_goes_with_the_last(
+    store: MemoryStore, networks: Networks
+) -> None:
+    one, other = (
+        networks.create(asked(data, network=network, isolation="tenant"))
+        for data, network in ((V4, "a" * 64), (V6, "b" * 64))
+    )
+    alone = networks.create(asked(wire.IPAMData(pool="172.22.0.0/16"), network="c" * 64))
+    theirs = networks.create(
+        asked(wire.IPAMData(pool="172.23.0.0/16"), network="d" * 64, isolation="tenant", tenant="other")
+    )
+
+    assert one.vrf == other.vrf
+    assert 3 == len({one.vrf, alone.vrf, theirs.vrf})
+
+    networks.delete("a" * 64)
+    assert store.snapshot().vrfs.get(other.vrf) is not None
+    networks.delete("b" * 64)
+    assert {alone.vrf, theirs.vrf} == {vrf.id for vrf in store.snapshot().vrfs}
+
+
+def test_networks_that_the_switch_routes_between_have_one_mtu(store: MemoryStore, networks: Networks) -> None:
+    networks.create(asked(V4, network="a" * 64, isolation="tenant", mtu="1400"))
+
+    text = refusal(networks, asked(V6, network="b" * 64, isolation="tenant"))
+
+    assert "an MTU of 1500 differs from the 1400 of network aaaaaaaaaaaa" in text
+    assert "use -o moorage.mtu=1400" in text
+    assert [1, 1, 1, 1, 0] == counts(store)
+
+
 def test_after_it_is_gone_its_subnet_may_be_used_again(networks: Networks) -> None:
     networks.create(asked(V4))
     networks.delete(NETWORK)
