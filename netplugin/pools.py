@@ -17,6 +17,12 @@ from records.store import Store, decide
 from records.writes import Delete, Insert, Update, Write
 
 LOCAL, GLOBAL = "moorage-local", "moorage-global"  # our address spaces, as Docker is told them
+# What is no machine's: this host, loopback, multicast, all hosts (RFC 6890); IETF's own, multicast (RFC 4291).
+NOBODYS = tuple(
+    ipaddress.ip_network(cidr)
+    for cidr in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/8", "ff00::/8")
+)
+LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 
 
 class Pools:
@@ -134,8 +140,10 @@ def parse_network(text: str, what: str) -> IpNetwork:
         cidr = ipaddress.ip_network(_zoneless(text), strict=False)
     except ValueError as error:
         raise BadRequest(f"{what} {text!r} is not a subnet: {error}") from None
-    if cidr.prefixlen == 0 or cidr.is_multicast or cidr.is_loopback:
+    if any(cidr.version == other.version and cidr.overlaps(other) for other in NOBODYS):
         raise BadRequest(f"{what} {cidr} is not one that machines can have addresses of")
+    if cidr.version == LINK_LOCAL.version and cidr.overlaps(LINK_LOCAL):
+        raise BadRequest(f"{what} {cidr} is link-local, which every interface has by itself: choose one of fd00::/8")
     return cidr
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
 from typing import Any
 
-import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from netplugin.forgotten import Forgotten, Known
 from records.model import Use
 from tests.plugin import HOST, Plugin, endpoint_id, plugin
+from tests.quiet import quiet
 
 CIDRS = ("10.1.0.0/28", "10.2.0.0/29", "10.3.0.0/30", "fd00::/124", "10.2.0.0/31")
 NETWORKS = tuple(f"{number:x}" * 64 for number in (10, 11, 12))
@@ -245,21 +244,6 @@ class Docker(RuleBasedStateMachine):
         self.host.settled()
         nothing: dict[str, dict[Any, Any]] = {name: {} for name in self.host.system if name != "bridge"}
         assert nothing == {name: there for name, there in self.host.actual().items() if name != "bridge"}
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Say nothing of thousands of calls."""
-    before = structlog.get_config()["processors"]
-    structlog.configure(processors=[drop])
-    try:
-        yield
-    finally:
-        structlog.configure(processors=before)
-
-
-def drop(*_: object) -> Any:
-    raise structlog.DropEvent
 
 
 TestDocker = Docker.TestCase
