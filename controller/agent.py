@@ -40,7 +40,7 @@ NAME = "moorage-controller"
 GARBAGE = (50_000, 20, 20)
 CROWD = 1000  # changes at once from which on a look at everything is cheaper than finding out what they concern
 
-_MARKED = ("up", "problem", "labels")  # columns of an endpoint that no flow depends on
+_MARKED = ("up", "problem", "labels", "sandbox")  # columns of an endpoint that no flow depends on
 
 
 class Controller:

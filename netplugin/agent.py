@@ -34,6 +34,7 @@ class Agent:
         from netplugin.driver import NetworkDriver
         from netplugin.forgotten import Forgotten
         from netplugin.pools import Pools
+        from netplugin.system import reservations
         from netplugin.system.openvswitch import OpenVSwitch
         from records.ovsdb import OvsdbStore
 
@@ -41,6 +42,7 @@ class Agent:
         self.host = config.host_name()
         self.metrics = Metrics(NAME, version())
         self.store: Store = OvsdbStore(config.records.remote)
+        self.reservations = reservations.Reservations()
         self.openvswitch = OpenVSwitch(config.openvswitch.database)
         self.loop = Loop(
             list(self._layers()), self.store.snapshot, resync=config.netplugin.resync, metrics=self.metrics.loop
@@ -55,6 +57,8 @@ class Agent:
             unconfirmed=self.metrics.counter(
                 "moorage_joins_unconfirmed", "Containers started before the controller confirmed their flows."
             ),
+            look=self.reservations.look,
+            ephemeral=reservations.ephemeral,
         )
         docker = Docker(config.netplugin.docker)
         driver = Path(config.netplugin.socket).stem  # Docker calls a driver as its socket is called (PROTOCOL rule 1)
@@ -68,6 +72,7 @@ class Agent:
         from netplugin.plan import wiring
         from netplugin.plan.bridge import Bridges
         from netplugin.plan.firewall import Firewall
+        from netplugin.plan.reservations import Reservations
         from netplugin.system import bridge, gateways, iptables, links
         from netplugin.system.datapath import datapath
         from netplugin.system.netlink import Netlink
@@ -79,6 +84,8 @@ class Agent:
         yield Layer("links", wiring.Links(self.host), pairs, patience=PATIENCE)
         yield Layer("ports", wiring.Ports(self.host), bridge.Ports(self.openvswitch, names.bridge), patience=PATIENCE)
         yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink))
+        # A port is ours before the rules take it from others, and still ours when these have gone.
+        yield Layer("reservations", Reservations(self.host), self.reservations)
         yield Layer("firewall", Firewall(self.host), iptables.Firewall())
 
     def start(self) -> None:

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Iterable
 
 from daemonkit.loop import Key
+from netplugin.plan.reservations import reservation_key
+from netplugin.plan.rules import family
 from netplugin.plan.wiring import endpoint_key
-from records.model import Address, Block, Endpoint, Host, Space, Tenant
+from records.model import Address, Block, Endpoint, Host, Published, Space, Tenant
 from records.store import Change
 
 NOTHING = (Address, Block, Space, Tenant)  # no link, port or rule is made of these
@@ -30,6 +32,8 @@ def _concerned(change: Change) -> set[Key] | None:
         if isinstance(change.old, Endpoint) and isinstance(change.new, Endpoint) and _as_wired(change.old, change.new):
             return set()
         return {("links", endpoint_key(record)), ("ports", endpoint_key(record))}
+    if isinstance(record, Published):
+        return {("reservations", reservation_key(record)), ("firewall", family(record.host_ip))}
     if isinstance(record, Host):
         return set() if change.old is not None and change.new is not None else None
     return set() if isinstance(record, NOTHING) else None
@@ -37,4 +41,4 @@ def _concerned(change: Change) -> set[Key] | None:
 
 def _as_wired(old: Endpoint, new: Endpoint) -> bool:
     """Whether only what the controller and Docker note has changed."""
-    return dataclasses.replace(old, up=new.up, problem=new.problem) == new
+    return dataclasses.replace(old, sandbox=new.sandbox, up=new.up, problem=new.problem) == new

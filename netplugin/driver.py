@@ -11,10 +11,15 @@ import structlog
 
 from daemonkit.errors import Failed
 from daemonkit.loop import Key, Loop
-from netplugin import wire
+from netplugin import portmap, wire
 from netplugin.endpoints import Created, Endpoints, Joined
 from netplugin.networks import Networks
+from netplugin.plan.claims import Look
+from netplugin.plan.reservations import reservation_key
+from netplugin.plan.rules import family
 from netplugin.plan.wiring import endpoint_key, vrf_key
+from netplugin.publishing import Publishing
+from records.errors import RecordsError
 from records.model import DockerNetwork, Endpoint
 from records.snapshot import Records
 from records.store import Change, Store
@@ -22,6 +27,8 @@ from records.store import Change, Store
 log = structlog.get_logger()
 
 SYSTEM_WITHIN = 5.0  # seconds that a call waits for links, ports and rules: they take milliseconds, or fail
+
+EPHEMERAL = range(32768, 61000)  # the kernel's own default of ip_local_port_range (ip-sysctl.rst)
 
 JoinMode = Literal["lenient", "strict"]
 
@@ -38,9 +45,12 @@ class NetworkDriver:
         join: JoinMode = "lenient",
         join_within: float = 2.0,
         unconfirmed: Callable[[], None] = lambda: None,
+        look: Look = lambda *_: None,
+        ephemeral: Callable[[], range] = lambda: EPHEMERAL,
     ) -> None:
         self._networks = Networks(store, host)
         self._endpoints = Endpoints(store, host)
+        self._publishing = Publishing(store, host, look, ephemeral)
         self._store = store
         self._loop = loop
         self._join = join
@@ -70,6 +80,7 @@ class NetworkDriver:
 
     def create_endpoint(self, request: wire.CreateEndpoint) -> Created:
         """Record an endpoint; its link and port are begun at once, and waited for by `join`."""
+        portmap.parse(request.options)  # they are claimed later; what cannot be is refused before anything is made
         return self._endpoints.create(request)
 
     def delete_endpoint(self, request: wire.EndpointOnly) -> None:
@@ -84,13 +95,54 @@ class NetworkDriver:
 
         """
         joined = self._endpoints.join(request)
+        noting = self._note_sandbox(joined.endpoint, request.sandbox_key)
         key = endpoint_key(joined.endpoint)
         until = time.monotonic() + SYSTEM_WITHIN
         reasons = self._loop.settle([("links", key), ("ports", key)], until, look=False)
         if reasons:
             raise Failed(f"endpoint {request.endpoint_id[:12]} could not be made: {_reason(reasons.values())}")
         self._confirm(joined.endpoint)
+        noting.join(self._join_within)
         return joined
+
+    def leave(self, request: wire.EndpointOnly) -> None:
+        """Let the endpoint's ports go to another of its container, or be free; link and port stay until its deletion.
+
+        Docker still takes the link back.
+        """
+        self._publishing.leave(request.endpoint_id)
+
+    def program(self, request: wire.ProgramExternalConnectivity) -> None:
+        """Publish ports; those that the container had before are replaced.
+
+        Raises:
+            PluginError: a port is not to be had, or its rules cannot be made; nothing of it is left.
+
+        """
+        rows = self._publishing.program(request)
+        keys: set[Key] = {("reservations", reservation_key(row)) for row in rows}
+        keys |= {("firewall", family(row.host_ip)) for row in rows}
+        reasons = self._loop.settle(keys, time.monotonic() + SYSTEM_WITHIN, look=False) if keys else {}
+        if reasons:
+            self._publishing.revoke(request.endpoint_id)
+            raise Failed(f"ports could not be published: {_reason(reasons.values())}")
+
+    def revoke(self, request: wire.EndpointOnly) -> None:
+        """Take back what `program` did."""
+        self._publishing.revoke(request.endpoint_id)
+
+    def _note_sandbox(self, endpoint: Endpoint, sandbox: str) -> threading.Thread:
+        """Record the sandbox while Join waits for other things: it is needed later, if ever."""
+
+        def note() -> None:
+            try:
+                self._endpoints.note_sandbox(endpoint, sandbox)
+            except RecordsError as error:
+                log.warning("sandbox not recorded", endpoint=endpoint.docker_id[:12], reason=str(error))
+
+        thread = threading.Thread(target=note, name="sandbox", daemon=True)
+        thread.start()
+        return thread
 
     def _confirm(self, endpoint: Endpoint) -> None:
         """Wait for the controller's word; where there is none in time, go on and say so, or (strict) refuse."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import ipaddress
+import itertools
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import structlog
 
@@ -18,6 +18,7 @@ from netplugin.endpoint_options import EndpointOptions
 from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
 from netplugin.plan.addresses import take, taken, usable
+from netplugin.plan.claims import forget_endpoint
 from netplugin.pools import parse_address
 from records.model import (
     GATEWAY_MAC,
@@ -32,7 +33,7 @@ from records.model import (
 )
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Insert, Keep, Write
+from records.writes import Insert, Keep, Update, Write
 
 log = structlog.get_logger()
 
@@ -70,14 +71,13 @@ class Endpoints:
 
         Raises:
             NotFound: no such network.
-            BadRequest: an address outside the network, a bad MAC, an option we do not know, published ports.
+            BadRequest: an address outside the network, a bad MAC, an option we do not know.
 
         """
         interface = request.interface or wire.Interface()
         if not ENDPOINT_ID.fullmatch(request.endpoint_id):
             raise BadRequest(f"endpoint id {request.endpoint_id!r} is not one of Docker's")
         asked = endpoint_options.parse(request.options)
-        _check_published(request.options or {})
         chose_mac = not interface.mac_address
         made = decide(self._store, lambda records: self._create(records, request, interface, asked))
         log.info("endpoint created", endpoint=made.docker_id[:12], address=str(made.ipv4 or made.ipv6), mac=made.mac)
@@ -115,10 +115,15 @@ class Endpoints:
         stale = list(_same_address(records, on, made))
         for old in stale:
             log.warning("endpoint replaced: its address was given anew", endpoint=old.docker_id[:12])
-        return [Keep(on), *(Delete(old) for old in stale), *_hold(records, made), Insert(made)], made
+        return [
+            Keep(on),
+            *itertools.chain.from_iterable(forget_endpoint(records, old) for old in stale),
+            *_hold(records, made),
+            Insert(made),
+        ], made
 
     def join(self, request: wire.Join) -> Joined:
-        """Tell what Docker needs to know; nothing is recorded, since the endpoint is there from its creation on.
+        """Tell what Docker needs to know; the endpoint is there from its creation on.
 
         Raises:
             NotFound: no such network or endpoint.
@@ -136,23 +141,26 @@ class Endpoints:
             gateway_ipv6=_gateway(records, endpoint, endpoint.ipv6),
         )
 
+    def note_sandbox(self, joined: Endpoint, sandbox: str) -> None:
+        """Record which network stack the endpoint was given to: endpoints of one container are known by it."""
+
+        def decision(records: Records) -> tuple[list[Write], None]:
+            known = records.endpoints.get(joined.id)
+            if known is None or known.sandbox == sandbox:
+                return [], None
+            return [Update(known, dataclasses.replace(known, sandbox=sandbox))], None
+
+        decide(self._store, decision)
+
     def delete(self, request: wire.EndpointOnly) -> None:
         """Take the endpoint out of the records; unknown ones are gone already."""
 
         def decision(records: Records) -> tuple[list[Write], bool]:
             known = records.endpoints.one(docker_id=request.endpoint_id)
-            return ([], False) if known is None else ([Delete(known)], True)
+            return ([], False) if known is None else (forget_endpoint(records, known), True)
 
         if decide(self._store, decision):
             log.info("endpoint deleted", endpoint=request.endpoint_id[:12])
-
-
-def _check_published(given: Mapping[str, Any]) -> None:
-    if given.get(wire.PORTMAP):
-        raise BadRequest(
-            "published ports (-p) are not available on a Moorage network in this version: "
-            "publish through a network of Docker's bridge driver, or leave -p out"
-        )
 
 
 def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | None:

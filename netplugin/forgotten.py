@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import structlog
 
 from netplugin.networks import forget_network
+from netplugin.plan.claims import forget_endpoint
 from netplugin.pools import forget_subnet
 from records.errors import RecordsError
 from records.model import Address, DockerNetwork, Endpoint, Subnet, Use
@@ -128,7 +129,7 @@ def _writes(records: Records, suspect: Suspect) -> Iterator[Write]:
         now = records.addresses.get(suspect.id)
         yield from (Delete(address) for address in _unused(records, [] if now is None else [now]))
     elif (endpoint := records.endpoints.get(suspect.id)) is not None:
-        yield Delete(endpoint)
+        yield from forget_endpoint(records, endpoint)
         for subnet in records.subnets.of(network=endpoint.network):
             for own in (endpoint.ipv4, endpoint.ipv6):
                 if own is not None and (held := records.addresses.one(subnet=subnet.id, ip=own.ip)) is not None:

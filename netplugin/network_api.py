@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Blueprint, Response
 
 from daemonkit.plugin import decode, reply
 from netplugin import options, wire
 from netplugin.driver import NetworkDriver
 from records.model import Gateway
-
-log = structlog.get_logger()
 
 
 def blueprint(driver: NetworkDriver) -> Blueprint:
@@ -78,21 +75,17 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
 
     @api.post("/NetworkDriver.Leave")
     def leave() -> Response:
-        decode(wire.EndpointOnly)  # link and port stay until DeleteEndpoint: Docker still takes the link back
+        driver.leave(decode(wire.EndpointOnly))
         return reply({})
 
     @api.post("/NetworkDriver.ProgramExternalConnectivity")
     def program_external_connectivity() -> Response:
-        # The way out is the network's.  CreateEndpoint refuses ports; here they come only when a container loses the
-        # network that served them, and an error would not bring them back (PROTOCOL 2.8).
-        request = decode(wire.ProgramExternalConnectivity)
-        if (request.options or {}).get(wire.PORTMAP):
-            log.warning("published ports are not served on this network", endpoint=request.endpoint_id[:12])
+        driver.program(decode(wire.ProgramExternalConnectivity))
         return reply({})
 
     @api.post("/NetworkDriver.RevokeExternalConnectivity")
     def revoke_external_connectivity() -> Response:
-        decode(wire.EndpointOnly)
+        driver.revoke(decode(wire.EndpointOnly))
         return reply({})
 
     @api.post("/NetworkDriver.DiscoverNew")

@@ -14,6 +14,7 @@ from daemonkit.errors import BadRequest, NotFound
 from netplugin import options, wire
 from netplugin.host import own_host, space_of
 from netplugin.plan.addresses import usable
+from netplugin.plan.claims import forget_endpoint
 from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
 from netplugin.plan.pools import overlapping
 from netplugin.pools import called, forget_subnet, grown, parse_address, parse_network
@@ -139,7 +140,8 @@ def find(records: Records, host: str, docker_id: str) -> DockerNetwork:
 
 def forget_network(records: Records, known: DockerNetwork) -> list[Write]:
     """Return the writes that remove a network of one host's Docker, and the network itself with its last host."""
-    writes: list[Write] = [Delete(e) for e in records.endpoints.of(docker_network=known.id)]
+    endpoints = records.endpoints.of(docker_network=known.id)
+    writes: list[Write] = [write for endpoint in endpoints for write in forget_endpoint(records, endpoint)]
     writes.append(Delete(known))
     if (vrf := records.vrfs.get(known.vrf)) is not None:
         other = _other(known, records.docker_networks.of(vrf=vrf.id))

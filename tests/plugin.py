@@ -21,7 +21,9 @@ from netplugin.host import ensure_host
 from netplugin.plan import wiring
 from netplugin.plan.bridge import Bridges
 from netplugin.plan.firewall import Firewall
+from netplugin.plan.reservations import Reservations
 from netplugin.pools import Pools
+from netplugin.publishing import spelled
 from records.memory import MemoryStore
 from records.model import Endpoint
 from records.snapshot import Records
@@ -70,14 +72,22 @@ class Plugin:
             "links": wiring.Links(HOST),
             "ports": wiring.Ports(HOST),
             "gateways": wiring.Gateways(HOST),
+            "reservations": Reservations(HOST),
             "firewall": Firewall(HOST),
         }
         self.system = {name: Dictionary() for name in self.planners}
         layers = [Layer(name, self.planners[name], self.system[name]) for name in self.planners]
         self.loop: Loop[Records] = Loop(layers, self.store.snapshot, resync=3600.0)
         self.unconfirmed = 0
+        self.taken: dict[tuple[str, str, int], str] = {}  # ports that the host cannot serve, and why
         self.driver = NetworkDriver(
-            self.store, HOST, self.loop, join=join, join_within=join_within, unconfirmed=self._count
+            self.store,
+            HOST,
+            self.loop,
+            join=join,
+            join_within=join_within,
+            unconfirmed=self._count,
+            look=lambda protocol, ip, port: self.taken.get((str(protocol), str(ip), port)),
         )
         self.pools = Pools(self.store, HOST)
         self.app = application("moorage-netplugin", self.driver, self.pools, self.metrics)
@@ -137,7 +147,7 @@ class Plugin:
 
     def left(self) -> dict[str, int]:
         """Return how many records there are of each table that Docker's calls fill."""
-        tables = ("Network", "Subnet", "Block", "Address", "Vrf", "Docker_Network", "Endpoint")
+        tables = ("Network", "Subnet", "Block", "Address", "Vrf", "Docker_Network", "Endpoint", "Published")
         return {name: len(self.records.tables[name]) for name in tables if len(self.records.tables[name])}
 
     # What `docker` makes of a person's commands, shortened to what the tests vary.
@@ -198,9 +208,36 @@ class Plugin:
         body = {"NetworkID": network, "EndpointID": endpoint, "SandboxKey": "/var/run/docker/netns/29063855d9f4"}
         return self.call("NetworkDriver.Join", **body, Options={})
 
+    def publish(self, endpoint: str, *ports: Mapping[str, Any], network: str = NETWORK) -> list[str]:
+        """Publish ports of an endpoint as dockerd does; return what is published of it."""
+        self.call("NetworkDriver.ProgramExternalConnectivity", **asks(endpoint, *ports, network=network))
+        return self.published(endpoint)
+
+    def published(self, endpoint: str) -> list[str]:
+        """Return the endpoint's published ports, as `docker port` spells them."""
+        found = self.records.endpoints.one(docker_id=endpoint)
+        return [] if found is None else sorted(spelled(row) for row in self.records.published.of(endpoint=found.id))
+
     def run(self, number: int, pool: str, network: str = NETWORK) -> dict[str, Any]:
         """Start a container; return what Join answers."""
         return self.join(self.endpoint(number, self.address(pool), network), network)
+
+
+def asks(endpoint: str, *ports: Mapping[str, Any], network: str = NETWORK) -> dict[str, Any]:
+    """Return the body of a ProgramExternalConnectivity."""
+    return {"NetworkID": network, "EndpointID": endpoint, "Options": {"com.docker.network.portmap": list(ports)}}
+
+
+def port(container: int, host: int = 0, last: int = 0, ip: str = "", protocol: int = 6) -> dict[str, Any]:
+    """Return an entry of Docker's port map."""
+    return {
+        "Proto": protocol,
+        "IP": "",
+        "Port": container,
+        "HostIP": ip,
+        "HostPort": host,
+        "HostPortEnd": last or host,
+    }
 
 
 def plan(planner: Any, records: Records) -> dict[Any, Any]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from netplugin.plan.claims import reachable
+from netplugin.plan.publishing import passage, translations
 from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, FORWARD_CHAIN, MASQUERADE_CHAIN, Family, Rule, Ruleset
 from netplugin.plan.wiring import Wiring
-from records.model import Gateway, IpNetwork, Network, Vrf, gateway_port
+from records.model import Gateway, IpAddress, IpNetwork, Network, Published, Vrf, gateway_port
 from records.snapshot import Records
 
 ALL_GATEWAYS, ALL_ENDPOINTS = "mg+", "mv+"
@@ -32,7 +34,19 @@ class Firewall(Wiring):
             for vrf, network, cidr in routed
             if network.gateway is Gateway.NAT
         ]
-        return Ruleset.of([_BYPASS, *masquerade, *_forward(routed)])
+        ports = [(gateway_port(vrf), cidr) for vrf, _, cidr in routed]
+        published = list(translations(self._published(source, key)))
+        passed = list(passage(ports, ALL_GATEWAYS)) if published else []
+        return Ruleset.of([_BYPASS, *_martians(key), *published, *masquerade, *passed, *_forward(routed)])
+
+    def _published(self, source: Records, family: Family) -> Iterator[tuple[Published, IpAddress]]:
+        """Yield each published port of the family with its container's address."""
+        version = 4 if family == "ipv4" else 6
+        for row in self.published(source):
+            endpoint = source.endpoints.get(row.endpoint)
+            own = None if endpoint is None or row.host_ip.version != version else reachable(source, endpoint, version)
+            if own is not None:
+                yield row, own.ip
 
     def _routed(self, source: Records, family: Family) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
         """Yield each subnet of the family that has a gateway on this host."""
@@ -48,6 +62,16 @@ class Firewall(Wiring):
 # The userspace datapath copies frames from a link's host end, and the host's own stack gets them too: a frame to the
 # link's MAC, or a broadcast one, would go past the switch and all its checks into the host.
 _BYPASS = Rule.make("raw", BYPASS_CHAIN, f"-i {ALL_ENDPOINTS} -j DROP")
+
+
+def _martians(family: Family) -> Iterator[Rule]:
+    """Yield what keeps containers off the host's loopback addresses: gateway ports have route_localnet for our answers.
+
+    These come addressed to the gateway; the loopback address is put back after this table.
+    """
+    if family == "ipv4":
+        for side in ("-s", "-d"):
+            yield Rule.make("raw", BYPASS_CHAIN, f"-i {ALL_GATEWAYS} {side} 127.0.0.0/8 -j DROP")
 
 
 def _forward(routed: list[tuple[Vrf, Network, IpNetwork]]) -> Iterator[Rule]:

@@ -12,20 +12,33 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
+from records.model import IpAddress
+
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
 BYPASS_CHAIN = "MOORAGE-PREROUTING"
 MASQUERADE_CHAIN = "MOORAGE-POSTROUTING"
+PUBLISHED_CHAIN = "MOORAGE-PUBLISHED"
+LOOPBACK_CHAIN = "MOORAGE-LOOPBACK"
 FORWARD_CHAIN = "MOORAGE-FORWARD"
 
 # Table -> chain of ours -> what leads to it: chains of iptables(8), each with a match.
 CHAINS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "raw": {BYPASS_CHAIN: ("PREROUTING",)},
-    "nat": {MASQUERADE_CHAIN: ("POSTROUTING",)},
+    "nat": {
+        PUBLISHED_CHAIN: ("PREROUTING -m addrtype --dst-type LOCAL", "OUTPUT -m addrtype --dst-type LOCAL"),
+        LOOPBACK_CHAIN: ("OUTPUT",),
+        MASQUERADE_CHAIN: ("POSTROUTING",),
+    },
     "filter": {FORWARD_CHAIN: ("FORWARD",)},
 }
 _PLACES = {place: number for number, place in enumerate((t, c) for t, chains in CHAINS.items() for c in chains)}
+
+
+def family(ip: IpAddress) -> Family:
+    """Return whose tables an address is in."""
+    return "ipv4" if ip.version == 4 else "ipv6"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

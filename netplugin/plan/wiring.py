@@ -16,6 +16,7 @@ from records.model import (
     Endpoint,
     Host,
     IpInterface,
+    Published,
     Vrf,
     VrfId,
     gateway_port,
@@ -57,6 +58,7 @@ class GatewayLink:
     name: str
     addresses: frozenset[IpInterface]
     up: bool = True
+    localnet: bool = True  # takes answers for 127.0.0.1 back in (route_localnet of the kernel's ip-sysctl.rst)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class Wiring:
     def vrfs(self, records: Records) -> Iterator[Vrf]:
         host = self.record(records)
         return iter(()) if host is None else records.vrfs.of(host=host.id)
+
+    def published(self, records: Records) -> Iterator[Published]:
+        host = self.record(records)
+        return iter(()) if host is None else records.published.of(host=host.id)
 
 
 def endpoint_key(endpoint: Endpoint) -> Key:

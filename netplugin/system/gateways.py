@@ -13,6 +13,7 @@ from netplugin.plan.wiring import GatewayLink, Key
 from netplugin.system.netlink import Netlink
 
 ALIAS = "moorage:"  # the routing domain's id follows
+IPV4 = Path("/proc/sys/net/ipv4/conf")
 
 
 class Gateways:
@@ -28,7 +29,8 @@ class Gateways:
         for link in self._netlink.interfaces(names, prefix="mg"):
             addresses = frozenset(ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link.index))
             if link.alias.startswith(ALIAS):
-                found[Key(link.alias.removeprefix(ALIAS))] = GatewayLink(link.name, addresses, up=link.up)
+                key = Key(link.alias.removeprefix(ALIAS))
+                found[key] = GatewayLink(link.name, addresses, up=link.up, localnet=_localnet(link.name))
             elif addresses:
                 found[Key(f"unmarked {link.name}")] = GatewayLink(link.name, addresses, up=link.up)
         return found
@@ -56,6 +58,7 @@ class Gateways:
         self._netlink.call("set", index=index, ifalias=alias, state="up" if link.up else "down")
         if link.up:
             Path(f"/proc/sys/net/ipv6/conf/{link.name}/accept_ra").write_text("0")  # containers are no routers of ours
+            (IPV4 / link.name / "route_localnet").write_text("1")
         have = {ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(index)}
         for gone in have - link.addresses:
             self._netlink.address("del", index, str(gone.ip), gone.network.prefixlen)
@@ -63,3 +66,10 @@ class Gateways:
             # No duplicate detection: every host has this address, and the switch answers for it.
             more = {"flags": 0x02} if new.version == 6 else {"broadcast": str(new.network.broadcast_address)}
             self._netlink.address("add", index, str(new.ip), new.network.prefixlen, **more)
+
+
+def _localnet(name: str) -> bool:
+    try:
+        return (IPV4 / name / "route_localnet").read_text() == "1\n"
+    except FileNotFoundError:  # gone meanwhile
+        return False

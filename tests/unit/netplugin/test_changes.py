@@ -21,7 +21,7 @@ def test_an_endpoint_that_comes_or_goes_concerns_its_link_and_port() -> None:
     assert keys == concerned([Change(E, dataclasses.replace(E, mac="02:00:00:00:00:01"))])
 
 
-@pytest.mark.parametrize("noted", [{"up": True}, {"problem": "no port"}])
+@pytest.mark.parametrize("noted", [{"up": True}, {"problem": "no port"}, {"sandbox": "/x"}])
 def test_what_the_controller_and_docker_note_of_an_endpoint_concerns_nothing(noted: dict[str, object]) -> None:
     assert set() == concerned([Change(E, dataclasses.replace(E, **noted))])  # type: ignore[arg-type]
 

@@ -146,15 +146,6 @@ def test_an_id_that_is_not_dockers_names_no_interface(endpoints: Endpoints, numb
     assert f"endpoint id {number!r} is not one of Docker's" == refusal(endpoints, request)
 
 
-def test_published_ports_are_refused_with_what_to_do_instead(endpoints: Endpoints) -> None:
-    ports = [{"Proto": 6, "IP": "", "Port": 80, "HostIP": "", "HostPort": 18080, "HostPortEnd": 18080}]
-
-    text = refusal(endpoints, asked(options={"com.docker.network.portmap": ports}, address="10.1.0.7/24"))
-
-    assert "published ports (-p) are not available on a Moorage network in this version" in text
-    assert endpoints.create(asked(options={"com.docker.network.portmap": None}, address="10.1.0.7/24"))
-
-
 def test_driver_options_of_an_endpoint_are_known_or_others(endpoints: Endpoints) -> None:
     text = refusal(endpoints, asked(options={"moorage.mtu": "1400"}, address="10.1.0.7/24"))
 

@@ -1,0 +1,176 @@
+"""Which ports of the host an endpoint gets of those its user asked for; pure but for the look it is given.
+
+Two claims exclude each other as two sockets would: same protocol and port, and the same address, or one of them all
+addresses of that family.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from daemonkit.errors import BadRequest, Exhausted, Failed, InUse
+from netplugin.plan.numbers import NoNumberLeft, choose
+from netplugin.portmap import Asked
+from records.model import Endpoint, IpAddress, IpInterface, Protocol, Published, PublishedId
+from records.snapshot import Records
+from records.writes import Delete, Insert, Update, Write
+
+ANY: tuple[IpAddress, IpAddress] = (ipaddress.IPv4Address("0.0.0.0"), ipaddress.IPv6Address("::"))  # noqa: S104
+
+# Says why the host cannot serve a port now, or None: another program has it, the address is not the host's.
+Look = Callable[[Protocol, IpAddress, int], str | None]
+Place = tuple[Protocol, IpAddress, int]
+
+
+def forget_endpoint(records: Records, endpoint: Endpoint) -> list[Write]:
+    """Return the writes that remove an endpoint, and what it has published with it."""
+    return [*(Delete(row) for row in records.published.of(endpoint=endpoint.id)), Delete(endpoint)]
+
+
+def siblings(records: Records, endpoint: Endpoint) -> list[Endpoint]:
+    """Return the other endpoints of the same container."""
+    if endpoint.sandbox is None:
+        return []
+    return [e for e in records.endpoints.of(host=endpoint.host) if e.sandbox == endpoint.sandbox and e != endpoint]
+
+
+def reachable(records: Records, endpoint: Endpoint, version: int) -> IpInterface | None:
+    """Return the endpoint's address of an IP version, if its network has a gateway for it: the host's way to it."""
+    own = endpoint.ipv4 if version == 4 else endpoint.ipv6
+    subnets = records.subnets.of(network=endpoint.network)
+    return own if own is not None and any(own.ip in s.cidr and s.gateway is not None for s in subnets) else None
+
+
+class Claims:
+    """The ports that an endpoint claims, one after the other, so that none is claimed twice."""
+
+    def __init__(self, records: Records, endpoint: Endpoint, look: Look, ephemeral: range) -> None:
+        self._endpoint = endpoint
+        self._records = records
+        self._look = look
+        self._ephemeral = ephemeral
+        own = {endpoint.id, *(e.id for e in siblings(records, endpoint))}
+        rows = list(records.published.of(host=endpoint.host))
+        self._own = [row for row in rows if row.endpoint in own]
+        self._others: dict[tuple[Protocol, int], list[Published]] = {}
+        for row in rows:
+            if row.endpoint not in own:
+                self._others.setdefault((row.protocol, row.host_port), []).append(row)
+        self._made: dict[Place, Published] = {}
+
+    def claim(self, asked: Iterable[Asked]) -> list[Write]:
+        """Return the writes after which the endpoint has what is asked for, and nothing else of its container has any.
+
+        Raises:
+            InUse: another container has the port.
+            Failed: another program has it, or the host has no such address.
+            Exhausted: no port of a range is free.
+
+        """
+        for one in sorted(asked, key=lambda a: (a.flexible, a.protocol, a.port, a.first, str(a.host_ip))):
+            if ips := self._addresses(one):
+                port = self._choose(one, ips) if one.flexible else one.first
+                for ip in ips:
+                    if (problem := self._problem(one, ip, port)) is not None:
+                        raise problem
+                    self._take(one, ip, port)
+        old = {row.id: row for row in self._own}
+        writes: list[Write] = [
+            Delete(row) for key, row in old.items() if key not in {r.id for r in self._made.values()}
+        ]
+        for row in self._made.values():
+            if row.id not in old:
+                writes.append(Insert(row))
+            elif row != old[row.id]:
+                writes.append(Update(old[row.id], row))
+        return writes
+
+    def _addresses(self, one: Asked) -> Sequence[IpAddress]:
+        """Return the host's addresses a port is served on: without one, all of each family that leads somewhere."""
+        ips = ANY if one.host_ip is None else (one.host_ip,)
+        found = [ip for ip in ips if reachable(self._records, self._endpoint, ip.version) is not None]
+        if not found and one.host_ip is not None:
+            raise BadRequest(
+                f"-p {one}: the container's network has no IPv{one.host_ip.version} gateway to serve it by"
+            )
+        return found
+
+    def _choose(self, one: Asked, ips: Collection[IpAddress]) -> int:
+        """Return a port that is free on all of `ips`: what the container had, else of its range the first."""
+        allowed = range(one.first, one.last + 1) if one.first else self._ephemeral
+
+        def taken(port: int) -> bool:
+            return any(self._problem(one, ip, port) is not None for ip in ips)
+
+        for row in self._own:
+            same = (row.protocol, row.port) == (one.protocol, one.port) and row.host_port in allowed
+            if same and not taken(row.host_port):
+                return row.host_port
+        if one.first:
+            free = next((port for port in allowed if not taken(port)), None)
+            if free is None:
+                raise Exhausted(f"-p {one}: no port of {one.first} to {one.last} is free on this host")
+            return free
+        try:
+            seed = f"{self._endpoint.docker_id} {one.protocol} {one.port} {len(self._made)}"
+            return choose(seed, len(allowed), lambda n: taken(allowed[n - 1])) - 1 + allowed.start
+        except NoNumberLeft:
+            raise Exhausted(
+                f"-p {one}: no port of {allowed.start} to {allowed.stop - 1} is free on this host"
+            ) from None
+
+    def _problem(self, one: Asked, ip: IpAddress, port: int) -> InUse | Failed | None:
+        for row in self._others.get((one.protocol, port), ()):
+            if overlap(row.host_ip, ip):
+                return InUse("host port", f"{port}/{one.protocol} of {ip}", _named(self._records, row))
+        for row in self._made.values():
+            same = not one.flexible and (row.host_ip, row.port) == (ip, one.port)
+            if (row.protocol, row.host_port) == (one.protocol, port) and overlap(row.host_ip, ip) and not same:
+                return InUse(
+                    "host port", f"{port}/{one.protocol} of {ip}", f"another -p of this container ({row.port})"
+                )
+        why = self._look(one.protocol, ip, port)
+        return None if why is None else Failed(why)
+
+    def _take(self, one: Asked, ip: IpAddress, port: int) -> None:
+        place = (one.protocol, ip, port)
+        old = next((row for row in self._own if (row.protocol, row.host_ip, row.host_port) == place), None)
+        self._made[place] = Published(
+            id=PublishedId(uuid.uuid4()) if old is None else old.id,
+            endpoint=self._endpoint.id,
+            host=self._endpoint.host,
+            protocol=one.protocol,
+            host_ip=ip,
+            host_port=port,
+            port=one.port,
+        )
+
+
+def overlap(one: IpAddress, other: IpAddress) -> bool:
+    """Whether a socket bound to one address keeps another from being bound to the other."""
+    return one.version == other.version and (one == other or one in ANY or other in ANY)
+
+
+def inherit(records: Records, leaving: Endpoint) -> list[Write]:
+    """Return the writes that hand the ports of an endpoint to another of its container, where one can serve them.
+
+    Docker 29 does not say so after its own restart (PROTOCOL 2.8): without this the ports would be lost silently.
+    """
+    writes: list[Write] = []
+    for row in records.published.of(endpoint=leaving.id):
+        heirs = [e for e in siblings(records, leaving) if reachable(records, e, row.host_ip.version) is not None]
+        if heirs:
+            heir = min(heirs, key=lambda e: e.docker_id)
+            writes.append(Update(row, dataclasses.replace(row, endpoint=heir.id)))
+        else:
+            writes.append(Delete(row))
+    return writes
+
+
+def _named(records: Records, row: Published) -> str:
+    endpoint = records.endpoints.get(row.endpoint)
+    own = None if endpoint is None else endpoint.ipv4 or endpoint.ipv6
+    return "another container" if own is None else f"the container with address {own.ip} (see `moorage port`)"
