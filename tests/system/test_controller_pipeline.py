@@ -119,7 +119,7 @@ def test_what_may_not_pass_is_dropped_with_its_reason(
         (packet(W1, "10.1.0.12", to_mac=W2.mac, from_mac="02:42:de:ad:be:ef"), Reason.FALSE_SOURCE),
         (packet(W1, "10.1.0.12", to_mac=W2.mac, from_mac=W2.mac, from_ip="10.1.0.12"), Reason.FALSE_SOURCE),
         (packet(W1, "8.8.8.8", from_mac=GATEWAY_MAC), Reason.FALSE_SOURCE),
-        (packet(W1, "10.1.0.12", to_mac=W2.mac, from_ip="0.0.0.0"), Reason.FALSE_SOURCE),  # noqa: S104
+        (packet(W1, "10.1.0.12", to_mac=W2.mac, from_ip="0.0.0.0"), Reason.FALSE_SOURCE),
         (packet(W1, "fd00:1::12", to_mac=W2.mac, from_ip="fd00:1::99"), Reason.FALSE_SOURCE),
         (packet(W3, "fd00:1::12", to_mac=W2.mac, from_ip="fd00:1::13"), Reason.FALSE_SOURCE),  # it has no IPv6
         (packet(W1, "10.1.0.12", to_mac=W2.mac, more=",dl_vlan=5,dl_vlan_pcp=0"), Reason.VLAN_TAGGED),
@@ -129,7 +129,7 @@ def test_what_may_not_pass_is_dropped_with_its_reason(
         (arp(W1, "10.1.0.11", op=2, spa="10.1.0.1", sha=GATEWAY_MAC), Reason.FALSE_ARP),
         (arp(W1, "10.1.0.12", op=2), Reason.UNANSWERED),
         (arp(W1, "10.1.0.11"), Reason.OWN_ADDRESS),
-        (arp(W1, "10.1.0.11", spa="0.0.0.0"), Reason.OWN_ADDRESS),  # noqa: S104
+        (arp(W1, "10.1.0.11", spa="0.0.0.0"), Reason.OWN_ADDRESS),
         (arp(W3, "10.1.0.13"), Reason.OWN_ADDRESS),
         (arp(W1, "192.168.7.7"), Reason.UNANSWERED),
         (arp(D1, "10.1.0.11"), Reason.UNANSWERED),  # of another domain
