@@ -6,7 +6,7 @@ import struct
 from functools import lru_cache
 from typing import NamedTuple
 
-from controller.fields import Field
+from controller.fields import VLAN_VID, Field
 from controller.match import mac_number, written
 
 _NICIRA = 0x2320  # vendor number of Open vSwitch's own actions
@@ -76,5 +76,18 @@ def output_by(register: Field) -> Action:
     return Action(wire, f"output:{register.nxm_name}[]")
 
 
+def output(port: int) -> Action:
+    """Send out of a port; not if it is the one it came in by."""
+    return Action(_output(0, 16, port, 0), f"output:{port}")
+
+
+def push_vlan(vlan: int) -> tuple[Action, Action]:
+    """Put a VLAN tag on."""
+    present = 0x1000  # OFPVID_PRESENT
+    return _PUSH_VLAN, set_field(VLAN_VID, present | vlan)
+
+
+_PUSH_VLAN = Action(struct.pack("!HHH2x", 17, 8, 0x8100), "push_vlan:0x8100")
+POP_VLAN = Action(struct.pack("!HH4x", 18, 8), "pop_vlan")
 BACK = Action(_output(0, 16, _OFPP_IN_PORT, 0), "in_port")  # out of the port it came in by
 DEC_TTL = Action(struct.pack("!HH4x", 24, 8), "dec_ttl")  # ends the packet where it reaches 0

@@ -71,6 +71,13 @@ def mac_number(mac: str) -> int:
     return int(mac.replace(":", ""), 16)
 
 
+def link_local(mac: str) -> Address:
+    """Return the address that an interface makes itself of its MAC address (EUI-64, RFC 4291 appendix A)."""
+    number = mac_number(mac)
+    identifier = (number >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | number & 0xFFFFFF
+    return ipaddress.IPv6Address(0xFE80 << 112 | identifier)
+
+
 def in_port(number: int) -> Term:
     """Came in by that port."""
     return term(fields.IN_PORT, number)

@@ -22,7 +22,7 @@ MEANINGS = {
     Table.POLICY: "reserved: who may talk to whom",
     Table.COMMIT: "reserved: admitted connections",
     Table.OUT: "leaves by reg3",
-    Table.FLOOD: "broadcast and multicast: dropped, for the switch answers what they ask for",
+    Table.FLOOD: "broadcast and multicast: to all of a VLAN; else dropped, for the switch answers what they ask for",
     Table.DROP: "counts what is dropped, by reason (reg9)",
 }
 _HEAD = """# The flow tables

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 FROM_GATEWAY = 0x4  # reg0: the packet came from the host, through a gateway port
+FROM_UPLINK = 0x8  # reg0: the packet came from the physical network
 
 
 class Table(IntEnum):
@@ -39,6 +40,7 @@ class Feature(IntEnum):
     ROUTING = 4
     FORWARDING = 5
     DROPS = 6
+    VLANS = 7
 
 
 class Reason(IntEnum):
@@ -60,6 +62,10 @@ class Reason(IntEnum):
     NO_GATEWAY = 13
     UNKNOWN_DESTINATION = 14
     OTHER_NETWORK = 15
+    UNKNOWN_VLAN = 16
+    FALSE_OUTSIDER = 17
+    OUTSIDE_ROUTER = 18
+    ELSEWHERE = 19
 
     @property
     def text(self) -> str:
@@ -84,4 +90,8 @@ _TEXTS = {
     Reason.NO_GATEWAY: "went to the gateway of a network that has none",
     Reason.UNKNOWN_DESTINATION: "went to an address of its network that nobody has",
     Reason.OTHER_NETWORK: "went to another network without its gateway",
+    Reason.UNKNOWN_VLAN: "came from the uplink without a tag, or with that of a VLAN that no network has",
+    Reason.FALSE_OUTSIDER: "came from the uplink with the MAC or IP address of a container of this host",
+    Reason.OUTSIDE_ROUTER: "an IPv6 router on the VLAN announced itself (Docker gives addresses and gateway)",
+    Reason.ELSEWHERE: "came from the uplink for a machine that is not here (switches flood what they do not know)",
 }

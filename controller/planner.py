@@ -1,6 +1,6 @@
 """Which flows each owner should have: pure, and remembered, so that a full pass over 100,000 flows costs little.
 
-An owner is a record (endpoint, network, routing domain) or one of two constants; each flow has one owner.
+An owner is a record (endpoint, network, routing domain, uplink) or one of two constants; each flow has one owner.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from controller.features import classification, drops, forwarding, neighbours, port_security, routing
+from controller.features import classification, drops, forwarding, neighbours, port_security, routing, vlans
 from controller.flow import Flow
-from controller.view import Attachment, Domain, Segment, attachment, domain, segment
-from records.model import DockerNetwork, Endpoint, Host, Network, Record, Subnet, Vrf
+from controller.view import Attachment, Domain, Segment, Trunk, Vlan, attachment, domain, segment, trunk, vlan
+from records.model import DockerNetwork, Endpoint, Host, Kind, Network, Record, Subnet, Uplink, Vrf
 from records.snapshot import Records, Table
 from records.store import Change
 
 Owner = uuid.UUID | str
 Flows = tuple[Flow, ...]
-View = Attachment | Segment | Domain
+View = Attachment | Segment | Domain | Vlan | Trunk
 
 FIXED: Owner = "fixed"  # owns what is there on every host
 UNCLAIMED: Owner = "unclaimed"  # owns what bears our mark in the switch and nobody wants: nothing, in every plan
@@ -65,6 +65,7 @@ class FlowPlanner:
             FIXED,
             UNCLAIMED,
             *(vrf.id for vrf in source.vrfs.of(host=host.id)),
+            *(uplink.id for uplink in source.uplinks.of(host=host.id)),
             *(docker_network.network for docker_network in known),
             *(endpoint.id for endpoint in source.endpoints.of(host=host.id)),
         }
@@ -88,19 +89,22 @@ def _view(records: Records, host: Host, owner: uuid.UUID) -> View | None:
     if (endpoint := records.endpoints.get(owner)) is not None:
         return attachment(records, host, endpoint)
     if (network := records.networks.get(owner)) is not None:
-        return segment(records, host, network)
+        return (vlan if network.kind is Kind.VLAN else segment)(records, host, network)
+    if (uplink := records.uplinks.get(owner)) is not None:
+        return trunk(host, uplink)
     vrf = records.vrfs.get(owner)
     return domain(records, host, vrf) if vrf is not None else None
 
 
 def flows(view: View) -> Iterator[Flow]:
-    """Yield the flows of an endpoint, a network or a routing domain."""
+    """Yield the flows of an endpoint, a network, a routing domain or an uplink."""
     match view:
         case Attachment():
             yield from classification.endpoint(view)
             yield from port_security.endpoint(view)
             yield from neighbours.endpoint(view)
             yield from forwarding.endpoint(view)
+            yield from vlans.endpoint(view)
         case Segment():
             yield from neighbours.segment(view)
             yield from routing.segment(view)
@@ -108,11 +112,15 @@ def flows(view: View) -> Iterator[Flow]:
         case Domain():
             yield from classification.gateway(view)
             yield from port_security.gateway(view)
+        case Vlan():
+            yield from vlans.network(view)
+        case Trunk():
+            yield from vlans.uplink(view)
 
 
 def fixed() -> Iterator[Flow]:
     """Yield the flows that every host has."""
-    for feature in (classification, port_security, neighbours, routing, forwarding, drops):
+    for feature in (classification, port_security, neighbours, routing, forwarding, vlans, drops):
         make: Callable[[], Iterator[Flow]] = feature.fixed
         yield from make()
 
@@ -129,6 +137,8 @@ def _concerned(record: Record | None, records: Records) -> Iterator[Any]:
     match record:
         case Endpoint():
             yield record.id
+            if (network := records.networks.get(record.network)) is not None and network.kind is Kind.VLAN:
+                yield network.id  # whose broadcasts go to each endpoint
         case Subnet():
             if record.network is not None:
                 yield from _with_network(record.network, records)
@@ -143,6 +153,9 @@ def _concerned(record: Record | None, records: Records) -> Iterator[Any]:
             for known in records.docker_networks.of(vrf=record.id):
                 yield known.network
                 yield from (endpoint.id for endpoint in records.endpoints.of(docker_network=known.id))
+        case Uplink():
+            yield record.id
+            yield from (known.network for known in records.docker_networks.of(uplink=record.id))
 
 
 def _with_network(network: uuid.UUID, records: Records) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from controller.match import Address, Prefix
-from records.model import Endpoint, Gateway, Host, Kind, Network, Subnet, Vrf
+from records.model import Endpoint, Gateway, Host, Kind, Network, Subnet, Uplink, Vrf
 from records.snapshot import Records
 
 # A segment's number is unique in its kind only; bits 24 and 25 of the metadata tell the kinds apart.
@@ -23,6 +23,7 @@ class Attachment:
     segment: int
     zone: int
     spoof: bool = False
+    on_vlan: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +47,24 @@ class Segment:
     subnets: tuple[tuple[Prefix, Address | None], ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trunk:
+    """An uplink of this host: the port that leads to the VLANs of the physical network."""
+
+    port: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Vlan:
+    """A VLAN network that this host's Docker knows; `members` are the ports of its endpoints here."""
+
+    key: int
+    zone: int
+    vlan: int
+    uplink: int
+    members: tuple[int, ...]
+
+
 def segment_key(network: Network) -> int:
     """Return what the metadata of the network's packets is in the switch."""
     return _KIND_BITS[network.kind] | network.segment
@@ -53,7 +72,7 @@ def segment_key(network: Network) -> int:
 
 def has_gateway(network: Network) -> bool:
     """Say whether anything lies behind the network's gateway address."""
-    return network.gateway is not Gateway.NONE and not network.internal
+    return network.gateway_here and network.gateway is not Gateway.NONE and not network.internal
 
 
 def attachment(records: Records, host: Host, endpoint: Endpoint) -> Attachment | None:
@@ -71,6 +90,7 @@ def attachment(records: Records, host: Host, endpoint: Endpoint) -> Attachment |
         segment=segment_key(network),
         zone=vrf.zone,
         spoof=endpoint.spoof,
+        on_vlan=network.kind is Kind.VLAN,
     )
 
 
@@ -90,6 +110,21 @@ def segment(records: Records, host: Host, network: Network) -> Segment | None:
         domains=tuple(sorted((Domain(vrf.zone, vrf.ofport) for vrf in vrfs.values()), key=lambda d: d.zone)),
         subnets=tuple((subnet.cidr, subnet.gateway if behind else None) for subnet in subnets),
     )
+
+
+def vlan(records: Records, host: Host, network: Network) -> Vlan | None:
+    """Return the VLAN network as its flows see it; None where this host's Docker does not know it, or has no uplink."""
+    for known in records.docker_networks.of(network=network.id):
+        vrf, uplink = records.vrfs.get(known.vrf), records.uplinks.get(known.uplink)
+        if known.host == host.id and vrf is not None and uplink is not None:
+            members = sorted(e.ofport for e in records.endpoints.of(network=network.id) if e.host == host.id)
+            return Vlan(segment_key(network), vrf.zone, network.segment, uplink.ofport, tuple(members))
+    return None
+
+
+def trunk(host: Host, uplink: Uplink) -> Trunk | None:
+    """Return the uplink as its flows see it; None where it is not of this host."""
+    return Trunk(uplink.ofport) if uplink.host == host.id else None
 
 
 def _prefix_order(subnet: Subnet) -> tuple[int, int, int]:

@@ -117,6 +117,14 @@ class NetPlugin(Section, frozen=True, kw_only=True):
             description="Docker's API, asked in the background which networks and endpoints it still knows.",
         ),
     ] = "unix:///run/docker.sock"
+    uplink: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,14})?\Z",
+            extra={"form": "the name of a network interface, or empty"},
+            description="Interface that VLAN networks go out by where `-o moorage.uplink` names none.",
+        ),
+    ] = ""
     forget_after: Annotated[
         float, _seconds(1, 86400, "How long something must be unknown to Docker before it is removed.")
     ] = 30.0

@@ -54,11 +54,7 @@ class Fabric(Node):
         """Give `node` an interface `name` with address number `last` of a LAN, now and at each of its boots."""
         subnet = self.lans[lan]
         address = ipaddress.IPv4Interface(f"{subnet[last]}/{subnet.prefixlen}")
-        link = Link(self, lan, name, address, subnet[1])
-        node.links.append(link)
-        if node.running:
-            self.plug_in(node, link)
-        return link
+        return node.install(Link(self, lan, name, address, subnet[1]))
 
     def plug_in(self, node: Node, link: Link) -> None:
         """Give the running node its interface."""
@@ -71,9 +67,10 @@ class Fabric(Node):
             f"set {port} master {link.lan} up",
         ):
             self.ip("link", *command.split())
-        node.ip("addr", "add", link.address, "dev", link.name)
+        if link.address is not None:
+            node.ip("addr", "add", link.address, "dev", link.name)
         node.ip("link", "set", link.name, "up")
-        if link is node.links[0]:
+        if link is node.links[0] and link.gateway is not None:
             node.ip("route", "add", "default", "via", link.gateway)
 
     def pull_out(self, node: Node, link: Link) -> None:

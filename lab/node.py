@@ -44,8 +44,8 @@ class Link:
     wires: Wires
     lan: str
     name: str
-    address: ipaddress.IPv4Interface
-    gateway: ipaddress.IPv4Address
+    address: ipaddress.IPv4Interface | None = None
+    gateway: ipaddress.IPv4Address | None = None
 
 
 class Node:
@@ -81,7 +81,11 @@ class Node:
     @property
     def address(self) -> str:
         """The address of its first interface."""
-        return str(self.links[0].address.ip)
+        first = self.links[0].address
+        if first is None:
+            msg = f"{self.name} has no address on its first interface"
+            raise LabError(msg)
+        return str(first.ip)
 
     def boot(self) -> None:
         """Switch it on: no process runs but init, the interfaces are plugged in."""
@@ -90,7 +94,10 @@ class Node:
             raise LabError(msg)
         (self.state / "log").mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.path("/run"), ignore_errors=True)  # a real /run is empty after a reboot
-        servers = ["127.0.0.1", *(str(link.gateway) for link in self.links[:1])]  # Docker's own bridge takes the second
+        servers = [
+            "127.0.0.1",
+            *(str(link.gateway) for link in self.links[:1] if link.gateway),
+        ]  # Docker's own bridge takes the second
         self.path("/resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers))
         private = sorted({d for kind in type(self).__mro__ for d in vars(kind).get("PRIVATE", ())})
         namespaces = ["--fork", "--kill-child", "--pid", "--mount", "--net", "--uts", "--ipc"]
@@ -109,6 +116,13 @@ class Node:
         for link in self.links:
             link.wires.plug_in(self, link)
         self.spawn("nameserver", sys.executable, "-SE", nameserver.__file__)
+
+    def install(self, link: Link) -> Link:
+        """Have an interface, now and after each boot."""
+        self.links.append(link)
+        if self.running:
+            link.wires.plug_in(self, link)
+        return link
 
     def crash(self) -> None:
         """Cut the power: every process dies at once, the interfaces go, the private directories stay but for /run."""

@@ -35,6 +35,7 @@ class Agent:
         from netplugin.forgotten import Forgotten
         from netplugin.pools import Pools
         from netplugin.system import reservations
+        from netplugin.system.nics import Nics
         from netplugin.system.openvswitch import OpenVSwitch
         from records.ovsdb import OvsdbStore
 
@@ -59,6 +60,8 @@ class Agent:
             ),
             look=self.reservations.look,
             ephemeral=reservations.ephemeral,
+            nics=Nics(self.openvswitch).look,
+            uplink=config.netplugin.uplink,
         )
         docker = Docker(config.netplugin.docker)
         driver = Path(config.netplugin.socket).stem  # Docker calls a driver as its socket is called (PROTOCOL rule 1)
@@ -73,7 +76,7 @@ class Agent:
         from netplugin.plan.bridge import Bridges
         from netplugin.plan.firewall import Firewall
         from netplugin.plan.reservations import Reservations
-        from netplugin.system import bridge, gateways, iptables, links
+        from netplugin.system import bridge, gateways, iptables, links, uplinks
         from netplugin.system.datapath import datapath
         from netplugin.system.netlink import Netlink
 
@@ -83,6 +86,7 @@ class Agent:
         pairs = links.Links(netlink, lambda: kind == "netdev" and not self.openvswitch.takes_offload())
         yield Layer("links", wiring.Links(self.host), pairs, patience=PATIENCE)
         yield Layer("ports", wiring.Ports(self.host), bridge.Ports(self.openvswitch, names.bridge), patience=PATIENCE)
+        yield Layer("uplinks", wiring.Uplinks(self.host), uplinks.Uplinks(self.openvswitch, netlink))
         yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink))
         # A port is ours before the rules take it from others, and still ours when these have gone.
         yield Layer("reservations", Reservations(self.host), self.reservations)
@@ -132,9 +136,13 @@ class Agent:
             self.loop.poke(keys)
 
     def _port_changed(self, name: str) -> None:
-        """Look at the gateway when its interface has come: Open vSwitch makes it after our transaction."""
+        """Look at a gateway or uplink whose interface has come; Open vSwitch makes gateways after our transaction."""
+        from netplugin.plan.wiring import uplink_key
+
         if name.startswith("mg"):
             self.loop.poke([key for key in self.loop.failures() if key[0] == "gateways"])
+        elif not name.startswith("mv"):
+            self.loop.poke([("uplinks", uplink_key(name))])
 
     def _status(self) -> dict[str, Any]:
         return {"host": self.host, "records": self.store.problem(), **self.loop.status()}

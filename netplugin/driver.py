@@ -17,8 +17,9 @@ from netplugin.networks import Networks
 from netplugin.plan.claims import Look
 from netplugin.plan.reservations import reservation_key
 from netplugin.plan.rules import family
-from netplugin.plan.wiring import endpoint_key, vrf_key
+from netplugin.plan.wiring import endpoint_key, uplink_key, vrf_key
 from netplugin.publishing import Publishing
+from netplugin.uplinks import Nics, no_nics
 from records.errors import RecordsError
 from records.model import DockerNetwork, Endpoint
 from records.snapshot import Records
@@ -47,8 +48,10 @@ class NetworkDriver:
         unconfirmed: Callable[[], None] = lambda: None,
         look: Look = lambda *_: None,
         ephemeral: Callable[[], range] = lambda: EPHEMERAL,
+        nics: Nics = no_nics,
+        uplink: str = "",
     ) -> None:
-        self._networks = Networks(store, host)
+        self._networks = Networks(store, host, nics, uplink)
         self._endpoints = Endpoints(store, host)
         self._publishing = Publishing(store, host, look, ephemeral)
         self._store = store
@@ -170,10 +173,13 @@ class NetworkDriver:
                 self._changed.notify_all()
 
     def _network_keys(self, made: DockerNetwork) -> list[Key]:
-        vrf = self._store.snapshot().vrfs.get(made.vrf)
+        records = self._store.snapshot()
+        vrf, uplink = records.vrfs.get(made.vrf), records.uplinks.get(made.uplink)
         keys: list[Key] = [("firewall", "ipv4"), ("firewall", "ipv6")]
         if vrf is not None:
             keys += [("ports", vrf_key(vrf)), ("gateways", vrf_key(vrf))]
+        if uplink is not None:
+            keys += [("ports", uplink_key(uplink.interface)), ("uplinks", uplink_key(uplink.interface))]
         return keys
 
 

@@ -91,6 +91,7 @@ class Endpoints:
         asked: EndpointOptions,
     ) -> tuple[list[Write], Endpoint]:
         on = find(records, self._host, request.network_id)
+        _check_direct(records, on, published=bool((request.options or {}).get(wire.PORTMAP)))
         ipv4 = _address(records, on, interface.address, 4)
         ipv6 = _address(records, on, interface.address_ipv6, 6)
         mac = _mac(interface.mac_address, ipv4, ipv6)
@@ -161,6 +162,16 @@ class Endpoints:
 
         if decide(self._store, decision):
             log.info("endpoint deleted", endpoint=request.endpoint_id[:12])
+
+
+def _check_direct(records: Records, on: DockerNetwork, *, published: bool) -> None:
+    """Refuse published ports where this host is not on the way to its containers."""
+    network = records.networks.get(on.network)
+    if published and network is not None and not network.gateway_here:
+        raise BadRequest(
+            "published ports (-p) mean nothing on a VLAN network: its containers are reached directly, by their own "
+            "addresses; leave -p out, or connect the container to the network that serves them first"
+        )
 
 
 def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | None:

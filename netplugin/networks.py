@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import structlog
 
 from daemonkit.errors import BadRequest, NotFound
-from netplugin import options, wire
+from netplugin import options, uplinks, wire
 from netplugin.host import own_host, space_of
 from netplugin.plan.addresses import usable
 from netplugin.plan.claims import forget_endpoint
@@ -34,6 +34,7 @@ from records.model import (
     SubnetId,
     Tenant,
     TenantId,
+    UplinkId,
     Vrf,
     VrfId,
 )
@@ -58,9 +59,12 @@ class Pool:
 class Networks:
     """Networks as this host's Docker makes them."""
 
-    def __init__(self, store: Store, host: str) -> None:
+    def __init__(self, store: Store, host: str, nics: uplinks.Nics = uplinks.no_nics, uplink: str = "") -> None:
+        """Look at interfaces by `nics`; VLAN networks go out by `uplink` where they name none."""
         self._store = store
         self._host = host
+        self._nics = nics
+        self._uplink = uplink
 
     def create(self, request: wire.CreateNetwork) -> DockerNetwork:
         """Put the network into the records; the same call again changes nothing.
@@ -72,6 +76,8 @@ class Networks:
         if not NETWORK_ID.fullmatch(request.network_id):
             raise BadRequest(f"network id {request.network_id!r} is not one of Docker's")
         asked = options.parse(request.options)
+        if asked.kind is Kind.VLAN and not self.known(request.network_id):
+            asked = uplinks.fitted(asked, self._uplink, self._nics)
         subnets = [*_pools(request.ipv4_data), *_pools(request.ipv6_data)]
         for one, other in itertools.combinations((pool.cidr for pool in subnets), 2):
             if one.version == other.version and one.overlaps(other):
@@ -97,19 +103,25 @@ class Networks:
         tenant, writes = _tenant(records, asked.tenant)
         network = _network(records, tenant, docker_id, asked)
         vrf, joined = _vrf(records, host, network, docker_id)
+        uplink: UplinkId | None = None
+        way: list[Write] = []
+        if asked.kind is Kind.VLAN and asked.uplink is not None:
+            port = free_ofport(records, host, asked.uplink, but=vrf.ofport)
+            uplink, way = uplinks.take(records, host, asked.uplink, port)
         made = DockerNetwork(
             id=DockerNetworkId(uuid.uuid4()),
             docker_id=docker_id,
             host=host.id,
             network=network.id,
             vrf=vrf.id,
+            uplink=uplink,
             options=asked.given,
         )
         space, more = space_of(records, self._host)
         linked = [_link(records, space, network, pool) for pool in pools]
         if any(isinstance(write, Insert) for write in linked):
             more = more or [grown(space)]
-        return [*writes, *more, Insert(network), joined, Insert(made), *linked], made
+        return [*writes, *more, *way, Insert(network), joined, Insert(made), *linked], made
 
     def delete(self, docker_id: str) -> None:
         """Take the network out of the records, with whatever Docker has forgotten on it; unknown ones are gone."""
@@ -142,7 +154,7 @@ def forget_network(records: Records, known: DockerNetwork) -> list[Write]:
     """Return the writes that remove a network of one host's Docker, and the network itself with its last host."""
     endpoints = records.endpoints.of(docker_network=known.id)
     writes: list[Write] = [write for endpoint in endpoints for write in forget_endpoint(records, endpoint)]
-    writes.append(Delete(known))
+    writes += [Delete(known), *uplinks.leave(records, known)]
     if (vrf := records.vrfs.get(known.vrf)) is not None:
         other = _other(known, records.docker_networks.of(vrf=vrf.id))
         writes.append(Delete(vrf) if other is None else Keep(other))
@@ -182,7 +194,12 @@ def _network(records: Records, tenant: Tenant, docker_id: str, asked: options.Ne
     name = asked.name or docker_id
     if records.networks.one(tenant=tenant.id, name=name) is not None:
         raise BadRequest(f"moorage.network={name} is the name of another network of tenant {tenant.name}")
-    segment = choose(docker_id, SEGMENT_MAX, lambda n: records.networks.one(kind=Kind.BRIDGE, segment=n) is not None)
+    if asked.segment is not None:
+        segment = asked.segment
+        if (other := records.networks.one(kind=asked.kind, segment=segment)) is not None:
+            raise BadRequest(f"moorage.segment={segment} is the VLAN of network {called(other)} already")
+    else:
+        segment = choose(docker_id, SEGMENT_MAX, lambda n: records.networks.one(kind=asked.kind, segment=n) is not None)
     return Network(
         id=NetworkId(uuid.uuid4()),
         name=name,
@@ -224,13 +241,15 @@ def _check_mtu(records: Records, vrf: Vrf, network: Network) -> None:
             )
 
 
-def free_ofport(records: Records, host: Host, seed: str) -> int:
-    """Return an OpenFlow port number that neither an endpoint nor a gateway of the host has."""
+def free_ofport(records: Records, host: Host, seed: str, *, but: int = 0) -> int:
+    """Return an OpenFlow port number that no endpoint, gateway or uplink of the host has, and that is not `but`."""
 
     def taken(number: int) -> bool:
         return (
-            records.endpoints.one(host=host.id, ofport=number) is not None
+            number == but
+            or records.endpoints.one(host=host.id, ofport=number) is not None
             or records.vrfs.one(host=host.id, ofport=number) is not None
+            or records.uplinks.one(host=host.id, ofport=number) is not None
         )
 
     return choose(seed, OFPORT_MAX, taken)

@@ -14,6 +14,8 @@ from records.model import DEFAULT_TENANT, Gateway, Isolation, Kind
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")  # goes into rows and metrics, never into a shell
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,9}")  # of an interface's name: IFNAMSIZ leaves room for a number
+INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")  # Linux takes more, but no machine has such names
+VLAN_MAX = 4094  # IEEE 802.1Q: 0 says "no VLAN", 4095 is reserved
 DEFAULT_MTU = 1500  # bytes: Ethernet's; a bridge has no underlay to fit into
 MTU_MIN, MTU_MAX = 576, 65535  # bytes: IPv4's least (RFC 791) and veth's most
 MTU_MIN_IPV6 = 1280  # bytes (RFC 8200 section 5)
@@ -41,6 +43,13 @@ class NetworkOptions:
     internal: bool
     mtu: int
     prefix: str
+    segment: int | None = None  # VLAN id of a VLAN network
+    uplink: str | None = None  # its interface on this host; None: as the host is configured
+
+    @property
+    def chose_mtu(self) -> bool:
+        """Whether the user named an MTU."""
+        return not self.given.keys().isdisjoint(("moorage.mtu", DOCKER_MTU))
 
 
 def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
@@ -59,18 +68,15 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
     if not isinstance(internal, bool):
         raise BadRequest(f"{wire.INTERNAL} must be true or false")
     name = _name(generic, "moorage.network")
-    kind = _choice(generic, "moorage.kind", Kind, Kind.VXLAN if name else Kind.BRIDGE)
-    if kind is not Kind.BRIDGE:
-        raise BadRequest(
-            f"networks of moorage.kind={kind} are not available in this version; use -o moorage.kind=bridge"
-        )
-    for key in ("moorage.segment", "moorage.uplink"):
-        if key in generic:
-            raise BadRequest(f"{key} has no meaning for a network of moorage.kind=bridge")
-    gateway = _choice(generic, "moorage.gateway", Gateway, Gateway.NONE if internal else Gateway.NAT)
-    if internal and gateway is not Gateway.NONE:
+    kind = _kind(generic, named=name is not None)
+    physical = kind is Kind.VLAN
+    behind = Gateway.ROUTED if physical else Gateway.NAT
+    gateway = _choice(generic, "moorage.gateway", Gateway, Gateway.NONE if internal else behind)
+    if internal and not physical and gateway is not Gateway.NONE:
         raise BadRequest(f"an --internal network has no way out: moorage.gateway={gateway} contradicts it")
     isolation = _choice(generic, "moorage.isolation", Isolation, Isolation.NETWORK)
+    if physical:
+        _check_vlan(gateway, isolation, internal=internal)
     if isolation is Isolation.OPEN:
         raise BadRequest(f"moorage.isolation={isolation} is not available in this version; only network and tenant are")
     if isolation is not Isolation.NETWORK and gateway is Gateway.NONE:
@@ -88,7 +94,21 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
         internal=internal,
         mtu=_mtu(generic),
         prefix=prefix(generic),
+        segment=_vlan(generic) if physical else None,
+        uplink=_interface(generic) if physical else None,
     )
+
+
+def _kind(generic: Mapping[str, str], *, named: bool) -> Kind:
+    kind = _choice(generic, "moorage.kind", Kind, Kind.VXLAN if named else Kind.BRIDGE)
+    if kind is Kind.VXLAN:
+        raise BadRequest(
+            f"networks of moorage.kind={kind} are not available in this version; use -o moorage.kind=bridge"
+        )
+    for key in ("moorage.segment", "moorage.uplink"):
+        if kind is Kind.BRIDGE and key in generic:
+            raise BadRequest(f"{key} has no meaning for a network of moorage.kind=bridge")
+    return kind
 
 
 def prefix(generic: Mapping[str, str]) -> str:
@@ -125,6 +145,37 @@ def _choice(generic: Mapping[str, str], key: str, kind: type[E], default: E) -> 
         return kind(text)
     except ValueError:
         raise BadRequest(f"{key}={text!r}: expected one of {', '.join(kind)}") from None
+
+
+def _check_vlan(gateway: Gateway, isolation: Isolation, *, internal: bool) -> None:
+    """Refuse what a host that is not the gateway cannot do."""
+    if internal:
+        raise BadRequest("a VLAN is a way out, so it cannot be --internal: for no default route, moorage.gateway=none")
+    if gateway is Gateway.NAT:
+        raise BadRequest(
+            "moorage.gateway=nat: the gateway of a VLAN is a router of the physical network, where this host cannot "
+            "masquerade; use routed (its address is --gateway) or none"
+        )
+    if isolation is not Isolation.NETWORK:
+        raise BadRequest(
+            f"moorage.isolation={isolation}: which other networks reach a VLAN is up to its router; leave it out"
+        )
+
+
+def _vlan(generic: Mapping[str, str]) -> int:
+    text = generic.get("moorage.segment")
+    if text is None:
+        raise BadRequest("a network of moorage.kind=vlan needs -o moorage.segment=ID: the physical network's VLAN id")
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= VLAN_MAX:
+        raise BadRequest(f"moorage.segment={text!r}: expected a VLAN id, 1 to {VLAN_MAX}")
+    return int(text)
+
+
+def _interface(generic: Mapping[str, str]) -> str | None:
+    text = generic.get("moorage.uplink")
+    if text is not None and not INTERFACE.fullmatch(text):
+        raise BadRequest(f"moorage.uplink={text!r}: expected the name of a network interface of this host")
+    return text
 
 
 def _mtu(generic: Mapping[str, str]) -> int:

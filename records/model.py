@@ -132,6 +132,11 @@ class Network:
     isolation: Isolation = Isolation.NETWORK
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @property
+    def gateway_here(self) -> bool:
+        """Whether the hosts are its gateway; that of a VLAN is a router of the physical network."""
+        return self.kind is not Kind.VLAN
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Space:

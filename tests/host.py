@@ -1,7 +1,7 @@
 """Records of one host for tests of the controller: always the same ids, so that what is made of them can be compared.
 
 Networks: `web` (dual stack) and `app` are in one routing domain; `dark` has no gateway; `red` is in a domain of its own
-and has the same addresses as `web`.
+and has the same addresses as `web`.  `phys` is VLAN 100 of the physical network, by the uplink eth1.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from records.model import (
     SubnetId,
     Tenant,
     TenantId,
+    Uplink,
+    UplinkId,
     Vrf,
     VrfId,
 )
@@ -49,6 +51,8 @@ SPACE = Space(id=SpaceId(ident("space")), name="here")
 GREEN = Vrf(id=VrfId(ident("green")), host=HOST.id, name="network/green", zone=11, ofport=200)
 RED = Vrf(id=VrfId(ident("red")), host=HOST.id, name="network/red", zone=12, ofport=201)
 DARK = Vrf(id=VrfId(ident("dark")), host=HOST.id, name="network/dark", zone=13, ofport=202)
+GREY = Vrf(id=VrfId(ident("grey")), host=HOST.id, name="network/grey", zone=14, ofport=203)
+UPLINK = Uplink(id=UplinkId(ident("uplink")), host=HOST.id, interface="eth1", ofport=300)
 
 
 def network(name: str, segment: int, **more: Any) -> Network:
@@ -65,6 +69,7 @@ def network(name: str, segment: int, **more: Any) -> Network:
 
 
 WEB, APP, RED_WEB = network("web", 1), network("app", 2), network("red", 3)
+PHYS = network("phys", 100, kind=Kind.VLAN, gateway=Gateway.ROUTED)
 DARK_NET = network("dark", 4, gateway=Gateway.NONE)
 
 
@@ -85,6 +90,8 @@ SUBNETS = [
     subnet(APP, "10.2.0.0/16", "10.2.0.1"),
     subnet(RED_WEB, "10.1.0.0/16", "10.1.0.1"),
     subnet(DARK_NET, "10.4.0.0/16", "10.4.0.1"),
+    subnet(PHYS, "10.5.0.0/16", "10.5.255.254"),
+    subnet(PHYS, "fd00:5::/64", "fd00:5::fe"),
 ]
 
 
@@ -95,10 +102,12 @@ def known(of: Network, vrf: Vrf) -> DockerNetwork:
         host=HOST.id,
         network=of.id,
         vrf=vrf.id,
+        uplink=UPLINK.id if of.kind is Kind.VLAN else None,
     )
 
 
-KNOWN = {net.id: known(net, vrf) for net, vrf in ((WEB, GREEN), (APP, GREEN), (RED_WEB, RED), (DARK_NET, DARK))}
+DOMAINS = ((WEB, GREEN), (APP, GREEN), (RED_WEB, RED), (DARK_NET, DARK), (PHYS, GREY))
+KNOWN = {net.id: known(net, vrf) for net, vrf in DOMAINS}
 
 
 def endpoint(name: str, of: Network, port: int, ipv4: str | None, ipv6: str | None = None, mac: str = "") -> Endpoint:
@@ -125,6 +134,9 @@ R2 = endpoint("r2", RED_WEB, 32, "10.1.0.32/16")
 D1 = endpoint("d1", DARK_NET, 41, "10.4.0.41/16")
 D2 = endpoint("d2", DARK_NET, 42, "10.4.0.42/16")
 S1 = dataclasses.replace(endpoint("s1", WEB, 14, "10.1.0.14/16", "fd00:1::14/64"), spoof=True)
+P1 = endpoint("p1", PHYS, 51, "10.5.0.51/16", "fd00:5::51/64")
+P2 = endpoint("p2", PHYS, 52, "10.5.0.52/16", mac="0a:00:00:00:00:52")
+OUTSIDERS = [P1, P2]
 ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2, S1]
 
 ALL: Sequence[Record] = [
@@ -136,13 +148,17 @@ ALL: Sequence[Record] = [
     GREEN,
     RED,
     DARK,
+    GREY,
+    UPLINK,
     WEB,
     APP,
     RED_WEB,
     DARK_NET,
+    PHYS,
     *SUBNETS,
     *KNOWN.values(),
     *ENDPOINTS,
+    *OUTSIDERS,
 ]
 
 
@@ -159,6 +175,7 @@ def changed(of: Records, record: Record, **columns: Any) -> Records:
 def ports(*more: Endpoint) -> Mapping[str, int]:
     """Return the switch's ports: name to number."""
     return {
-        **{endpoint.port: endpoint.ofport for endpoint in (*ENDPOINTS, *more)},
+        **{endpoint.port: endpoint.ofport for endpoint in (*ENDPOINTS, *OUTSIDERS, *more)},
+        UPLINK.interface: UPLINK.ofport,
         **{f"gw{vrf.zone}": vrf.ofport for vrf in (GREEN, RED, DARK)},
     }

@@ -24,6 +24,7 @@ from netplugin.plan.firewall import Firewall
 from netplugin.plan.reservations import Reservations
 from netplugin.pools import Pools
 from netplugin.publishing import spelled
+from netplugin.uplinks import Nic
 from records.memory import MemoryStore
 from records.model import Endpoint
 from records.snapshot import Records
@@ -71,6 +72,7 @@ class Plugin:
             "bridge": Bridges("moorage0", "netdev"),
             "links": wiring.Links(HOST),
             "ports": wiring.Ports(HOST),
+            "uplinks": wiring.Uplinks(HOST),
             "gateways": wiring.Gateways(HOST),
             "reservations": Reservations(HOST),
             "firewall": Firewall(HOST),
@@ -80,6 +82,7 @@ class Plugin:
         self.loop: Loop[Records] = Loop(layers, self.store.snapshot, resync=3600.0)
         self.unconfirmed = 0
         self.taken: dict[tuple[str, str, int], str] = {}  # ports that the host cannot serve, and why
+        self.nics = {"eth1": Nic(mtu=1500)}
         self.driver = NetworkDriver(
             self.store,
             HOST,
@@ -88,6 +91,7 @@ class Plugin:
             join_within=join_within,
             unconfirmed=self._count,
             look=lambda protocol, ip, port: self.taken.get((str(protocol), str(ip), port)),
+            nics=self.nics.get,
         )
         self.pools = Pools(self.store, HOST)
         self.app = application("moorage-netplugin", self.driver, self.pools, self.metrics)

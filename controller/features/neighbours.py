@@ -68,6 +68,8 @@ def segment(of: Segment) -> Iterator[Flow]:
 
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """Answer for an endpoint, but not to itself: it would take the answer for a conflict of addresses."""
+    if at.on_vlan:
+        return
     if at.ipv4 is not None and mac_number(at.mac) != 0x0242 << 32 | int(at.ipv4):
         yield from _one(at.zone, at.port, at.ipv4, at.mac, router=False)
     elif at.ipv4 is not None:

@@ -17,7 +17,6 @@ from controller.match import (
     IPV6,
     SOLICITATION,
     UDP,
-    Address,
     Prefix,
     Term,
     arp_sha,
@@ -26,7 +25,7 @@ from controller.match import (
     in_port,
     ip,
     ip_src,
-    mac_number,
+    link_local,
     term,
 )
 from controller.pipeline import Feature, Reason, Table
@@ -43,28 +42,29 @@ _UNSPECIFIED = ipaddress.IPv6Network("::/128")  # the sender while it looks for 
 
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """What an endpoint may send."""
+    asks = Table.ROUTE if at.on_vlan else Table.NEIGHBOUR  # on a VLAN everybody answers for himself
     if at.spoof:
-        yield from _any_source(at.port)
+        yield from _any_source(at.port, asks)
         return
     mine = (in_port(at.port), eth_src(at.mac))
     if at.ipv4 is not None:
         sha = arp_sha(at.mac)
         yield _allow(_OWN, (IPV4, *mine, ip_src(at.ipv4)), Table.ROUTE)
-        yield _allow(_OWN, (ARP, *mine, sha, arp_spa(at.ipv4)), Table.NEIGHBOUR)
-        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, arp_spa(_NOBODY)), Table.NEIGHBOUR)
+        yield _allow(_OWN, (ARP, *mine, sha, arp_spa(at.ipv4)), asks)
+        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, arp_spa(_NOBODY)), asks)
     if at.ipv6 is not None:
         yield _allow(_OWN, (IPV6, *mine, ip_src(at.ipv6)), Table.ROUTE)
         for source in (at.ipv6, link_local(at.mac)):
-            yield _allow(_OWN_ND, (*SOLICITATION, *mine, ip_src(source)), Table.NEIGHBOUR)
+            yield _allow(_OWN_ND, (*SOLICITATION, *mine, ip_src(source)), asks)
 
 
-def _any_source(port: int) -> Iterator[Flow]:
+def _any_source(port: int, asks: Table) -> Iterator[Flow]:
     """What an endpoint may send that may speak for others (a router): still what nobody may send is above this."""
     came = in_port(port)
     for protocol in (IPV4, IPV6):
         yield _allow(_OWN, (protocol, came), Table.ROUTE)
-    yield _allow(_OWN, (ARP, came), Table.NEIGHBOUR)
-    yield _allow(_OWN_ND, (*SOLICITATION, came), Table.NEIGHBOUR)
+    yield _allow(_OWN, (ARP, came), asks)
+    yield _allow(_OWN_ND, (*SOLICITATION, came), asks)
 
 
 def gateway(domain: Domain) -> Iterator[Flow]:
@@ -87,13 +87,6 @@ def fixed() -> Iterator[Flow]:
     for version in (4, 6):
         yield drop(_FEATURE, _TABLE, _STRANGE, (ip(version),), Reason.FALSE_SOURCE)
     yield drop(_FEATURE, _TABLE, _MISS, (), Reason.NOT_IP)
-
-
-def link_local(mac: str) -> Address:
-    """Return the address that an interface makes itself of its MAC address (EUI-64, RFC 4291 appendix A)."""
-    number = mac_number(mac)
-    identifier = (number >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | number & 0xFFFFFF
-    return ipaddress.IPv6Address(0xFE80 << 112 | identifier)
 
 
 def _allow(priority: int, match: tuple[Term, ...], to: Table) -> Flow:

@@ -40,6 +40,9 @@ def siblings(records: Records, endpoint: Endpoint) -> list[Endpoint]:
 def reachable(records: Records, endpoint: Endpoint, version: int) -> IpInterface | None:
     """Return the endpoint's address of an IP version, if its network has a gateway for it: the host's way to it."""
     own = endpoint.ipv4 if version == 4 else endpoint.ipv6
+    network = records.networks.get(endpoint.network)
+    if network is None or not network.gateway_here:
+        return None
     subnets = records.subnets.of(network=endpoint.network)
     return own if own is not None and any(own.ip in s.cidr and s.gateway is not None for s in subnets) else None
 

@@ -55,7 +55,9 @@ class Firewall(Wiring):
             for on in source.docker_networks.of(vrf=vrf.id):
                 network = source.networks.get(on.network)
                 for subnet in source.subnets.of(network=on.network):
-                    if network is not None and subnet.gateway is not None and subnet.cidr.version == version:
+                    if network is None or not network.gateway_here:
+                        continue
+                    if subnet.gateway is not None and subnet.cidr.version == version:
                         yield vrf, network, subnet.cidr
 
 

@@ -1,6 +1,6 @@
 """What this host should have for each endpoint and routing domain: links, ports, gateway addresses; pure.
 
-Keys are Docker's endpoint ids, and ids of VRFs: both lead to a record and to an interface's name.
+Keys are Docker's endpoint ids, ids of VRFs, and names of uplinks: all lead to a record and to an interface's name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from records.model import (
     Host,
     IpInterface,
     Published,
+    Uplink,
     Vrf,
     VrfId,
     gateway_port,
@@ -24,6 +25,8 @@ from records.model import (
 from records.snapshot import Records
 
 Key = NewType("Key", str)
+
+UPLINK = "uplink/"  # begins the keys of uplinks; no other key has a stroke
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +65,14 @@ class GatewayLink:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Nic:
+    """An uplink's interface: the machine's own, of which we ask that it is up and nothing else."""
+
+    name: str
+    up: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Wiring:
     """Look-ups that the planners of one host share."""
 
@@ -90,6 +101,14 @@ class Wiring:
         host = self.record(records)
         return iter(()) if host is None else records.published.of(host=host.id)
 
+    def uplink(self, records: Records, key: Key) -> Uplink | None:
+        host, name = self.record(records), key.removeprefix(UPLINK)
+        return None if host is None or name == key else records.uplinks.one(host=host.id, interface=name)
+
+    def uplinks(self, records: Records) -> Iterator[Uplink]:
+        host = self.record(records)
+        return iter(()) if host is None else records.uplinks.of(host=host.id)
+
 
 def endpoint_key(endpoint: Endpoint) -> Key:
     """Return the key of an endpoint's link and port."""
@@ -99,6 +118,11 @@ def endpoint_key(endpoint: Endpoint) -> Key:
 def vrf_key(vrf: Vrf) -> Key:
     """Return the key of a routing domain's port and gateway."""
     return Key(vrf.id.hex)
+
+
+def uplink_key(interface: str) -> Key:
+    """Return the key of an uplink's port."""
+    return Key(UPLINK + interface)
 
 
 def _vrf_id(key: Key) -> VrfId | None:
@@ -112,7 +136,8 @@ def gateways(records: Records, vrf: Vrf) -> frozenset[IpInterface]:
     """Return the gateway addresses of the VRF's subnets, each with its subnet's prefix length."""
     found = set()
     for on in records.docker_networks.of(vrf=vrf.id):
-        for subnet in records.subnets.of(network=on.network):
+        network = records.networks.get(on.network)
+        for subnet in records.subnets.of(network=on.network) if network is None or network.gateway_here else ():
             if subnet.gateway is not None:
                 found.add(ipaddress.ip_interface((subnet.gateway, subnet.cidr.prefixlen)))
     return frozenset(found)
@@ -141,16 +166,19 @@ class Links(Wiring):
 
 
 class Ports(Wiring):
-    """Planner of the bridge's ports: one an endpoint, and one a routing domain that has a gateway."""
+    """Planner of the bridge's ports: one an endpoint, a routing domain that has a gateway, and an uplink."""
 
     __slots__ = ()
 
     def keys(self, source: Records) -> Collection[Key]:
-        return {endpoint_key(e) for e in self.endpoints(source)} | {vrf_key(v) for v in self.vrfs(source)}
+        own = {endpoint_key(e) for e in self.endpoints(source)} | {vrf_key(v) for v in self.vrfs(source)}
+        return own | {uplink_key(u.interface) for u in self.uplinks(source)}
 
     def want(self, source: Records, key: Key) -> Port | None:
         if (endpoint := self.endpoint(source, key)) is not None:
             return Port(endpoint.port, endpoint.ofport, attached_mac=endpoint.mac)
+        if (uplink := self.uplink(source, key)) is not None:
+            return Port(uplink.interface, uplink.ofport)
         vrf = self.vrf(source, key)
         if vrf is None or not gateways(source, vrf):
             return None
@@ -170,3 +198,16 @@ class Gateways(Wiring):
         vrf = self.vrf(source, key)
         addresses = frozenset() if vrf is None else gateways(source, vrf)
         return GatewayLink(gateway_port(vrf), addresses) if vrf is not None and addresses else None
+
+
+class Uplinks(Wiring):
+    """Planner of the uplinks' interfaces."""
+
+    __slots__ = ()
+
+    def keys(self, source: Records) -> Collection[Key]:
+        return {uplink_key(u.interface) for u in self.uplinks(source)}
+
+    def want(self, source: Records, key: Key) -> Nic | None:
+        uplink = self.uplink(source, key)
+        return None if uplink is None else Nic(uplink.interface)

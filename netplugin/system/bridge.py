@@ -9,7 +9,7 @@ from typing import Any
 
 from daemonkit.diff import Diff
 from netplugin.plan.bridge import Bridge
-from netplugin.plan.wiring import Key, Port
+from netplugin.plan.wiring import UPLINK, Key, Port
 from netplugin.system.openvswitch import OpenVSwitch
 
 OWNER, OURS = "moorage-owner", "netplugin"
@@ -114,7 +114,7 @@ def _insert(txn: Any, key: Key, port: Port) -> Any:
         interface.type, interface.mac = "internal", port.mac
         if port.mtu is not None:
             interface.mtu_request = port.mtu
-    else:
+    elif port.attached_mac:
         marks |= {"iface-id": key, "attached-mac": port.attached_mac}
     interface.external_ids = marks
     row = txn.insert(txn.idl.tables["Port"])
@@ -143,6 +143,8 @@ def _port(row: Any) -> Port:
 
 
 def _name(key: Key) -> str:
+    if key.startswith(UPLINK):
+        return key.removeprefix(UPLINK)
     return ("mg" if len(key) == 32 else "mv") + key[:13]
 
 

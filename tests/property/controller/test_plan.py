@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from controller.flow import OURS, OURS_MASK, Flow
 from controller.match import mac_number
 from controller.openflow import content
-from controller.planner import FIXED, UNCLAIMED, FlowPlanner, Flows, Owner, concerned, flows
+from controller.planner import FIXED, UNCLAIMED, FlowPlanner, Flows, Owner, View, concerned, flows
 from controller.switch import SwitchFlows
-from controller.view import Attachment, Domain, Segment
+from controller.view import Attachment, Domain, Segment, Trunk, Vlan
 from daemonkit.diff import diff
 from records.model import Gateway, Kind, Record
 from records.snapshot import Records
@@ -33,6 +33,7 @@ attachments = st.builds(
     segment=st.integers(1, (4 << 24) - 1),
     zone=st.integers(1, 65535),
     spoof=st.booleans(),
+    on_vlan=st.booleans(),
 )
 domains = st.builds(Domain, zone=st.integers(1, 65535), port=st.integers(1, 65279))
 prefixes = st.one_of(
@@ -44,6 +45,15 @@ prefixes = st.one_of(
     ),
 )
 subnets = st.builds(lambda prefix, has: (prefix, prefix[0] if has else None), prefixes, st.booleans())
+ports = st.integers(1, 65279)
+vlans = st.builds(
+    Vlan,
+    key=st.integers(1, (4 << 24) - 1),
+    zone=st.integers(1, 65535),
+    vlan=st.integers(1, 4094),
+    uplink=ports,
+    members=st.lists(ports, max_size=3).map(tuple),
+)
 segments = st.builds(
     Segment,
     key=st.integers(1, (4 << 24) - 1),
@@ -70,8 +80,12 @@ VARIANTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
         {},
         optional={
             "vrf": st.sampled_from([host.GREEN.id, host.RED.id, host.DARK.id]),
+            "uplink": st.sampled_from([None, host.UPLINK.id]),
             "host": st.sampled_from([host.HOST.id, host.OTHER.id]),
         },
+    ),
+    "Uplink": st.fixed_dictionaries(
+        {}, optional={"ofport": st.integers(300, 303), "host": st.sampled_from([host.HOST.id, host.OTHER.id])}
     ),
     "Subnet": st.fixed_dictionaries(
         {}, optional={"gateway": st.none(), "network": st.sampled_from([None, host.WEB.id, host.APP.id])}
@@ -118,8 +132,8 @@ def test_a_plan_kept_up_by_changes_is_the_plan_made_from_nothing(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(attachments, segments, domains))
-def test_whatever_the_records_say_flows_can_be_made_of_it(view: Attachment | Segment | Domain) -> None:
+@given(st.one_of(attachments, segments, domains, vlans, st.builds(Trunk, port=ports)))
+def test_whatever_the_records_say_flows_can_be_made_of_it(view: View) -> None:
     made = list(flows(view))
 
     for flow in made:
@@ -133,8 +147,8 @@ def test_whatever_the_records_say_flows_can_be_made_of_it(view: Attachment | Seg
 @given(attachments.filter(lambda at: not at.spoof))
 def test_an_endpoint_enters_with_its_own_addresses_only(at: Attachment) -> None:
     for flow in flows(at):
-        if flow.table == 4:
-            values = {term.field.name: term.value for term in flow.match}
+        values = {term.field.name: term.value for term in flow.match}
+        if flow.table == 4 and not values.get("reg0"):  # the others are about what comes from the uplink
             assert values["in_port"] == at.port
             assert values["eth_src"] == mac_number(at.mac)
             assert values.get("nw_src", values.get("arp_spa")) in {None, 0, at.ipv4 and int(at.ipv4)}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from controller import fields, openflow
-from controller.actions import BACK, DEC_TTL, Action, load, move, output_by, set_field
+from controller.actions import BACK, DEC_TTL, POP_VLAN, Action, load, move, output, output_by, push_vlan, set_field
 from controller.fields import FIELDS, Field
 from controller.flow import Flow, flow
 from controller.framework import Framework, Name
@@ -158,6 +158,10 @@ def test_the_other_actions_are_what_the_library_writes(library: Any) -> None:
 
     assert BACK.wire == wire(parser.OFPActionOutput(protocol.OFPP_IN_PORT, 0))
     assert DEC_TTL.wire == wire(parser.OFPActionDecNwTtl())
+    assert output(300).wire == wire(parser.OFPActionOutput(300, 0))
+    assert POP_VLAN.wire == wire(parser.OFPActionPopVlan())
+    tag = [parser.OFPActionPushVlan(0x8100), parser.OFPActionSetField(vlan_vid=0x1064)]
+    assert [action.wire for action in push_vlan(100)] == [wire(action) for action in tag]
     assert output_by(fields.REG3).wire == wire(parser.NXActionOutputReg(31, "reg3", 0xFFFF))
 
 
@@ -275,4 +279,4 @@ def test_all_that_the_features_do_is_compared_with_the_libraries() -> None:
 
     used = {kind(action) for flow in every_flow() for action in flow.actions}
 
-    assert used == {"load", "move", "set_field", "output", "in_port", "dec_ttl"}
+    assert used == {"load", "move", "set_field", "output", "in_port", "dec_ttl", "push_vlan", "pop_vlan"}

@@ -81,7 +81,7 @@ def test_keys_of_dockers_own_drivers_are_kept_unread() -> None:
     ("asked", "text"),
     [
         (given(moorage_network="web"), "moorage.kind=vxlan are not available in this version; use -o moorage.kind=br"),
-        (given(moorage_kind="vlan"), "networks of moorage.kind=vlan are not available"),
+        (given(moorage_kind="vxlan"), "networks of moorage.kind=vxlan are not available"),
         (given(moorage_kind="macvlan"), "moorage.kind='macvlan': expected one of bridge, vlan, vxlan"),
         (given(moorage_kind=""), "moorage.kind='': expected one of bridge, vlan, vxlan"),
         (given(moorage_segment="7"), "moorage.segment has no meaning for a network of moorage.kind=bridge"),
