@@ -4,20 +4,44 @@ import dataclasses
 
 import pytest
 
+from controller.pipeline import Table
 from controller.planner import FIXED, UNCLAIMED, FlowPlanner, HostUnknownError, concerned
 from records.snapshot import Records
 from records.store import Change
 from tests import host
-from tests.host import APP, DARK, DARK_NET, ENDPOINTS, GREEN, KNOWN, RED, RED_WEB, S1, SUBNETS, W1, W2, W3, WEB, changed
+from tests.host import (
+    APP,
+    DARK,
+    DARK_NET,
+    ENDPOINTS,
+    GREEN,
+    GREY,
+    KNOWN,
+    OUTSIDERS,
+    P1,
+    P2,
+    PHYS,
+    RED,
+    RED_WEB,
+    S1,
+    SUBNETS,
+    UPLINK,
+    W1,
+    W2,
+    W3,
+    WEB,
+    changed,
+)
 
 
 def test_owners_are_the_records_of_this_host_and_two_constants() -> None:
-    networks = {record.id for record in (WEB, APP, RED_WEB, DARK_NET)}
-    domains = {record.id for record in (GREEN, RED, DARK)}
+    networks = {record.id for record in (WEB, APP, RED_WEB, DARK_NET, PHYS)}
+    domains = {record.id for record in (GREEN, RED, DARK, GREY)}
+    endpoints = {record.id for record in (*ENDPOINTS, *OUTSIDERS)}
 
     owners = FlowPlanner("a").keys(host.records())
 
-    assert set(owners) == {FIXED, UNCLAIMED, *networks, *domains, *(record.id for record in ENDPOINTS)}
+    assert set(owners) == {FIXED, UNCLAIMED, UPLINK.id, *networks, *domains, *endpoints}
 
 
 def test_another_host_has_what_is_fixed_and_nothing_else() -> None:
@@ -72,6 +96,42 @@ def test_every_flow_of_a_plan_has_one_owner_and_a_place_of_its_own() -> None:
 
 def test_a_change_of_an_endpoint_concerns_it_alone() -> None:
     assert concerned(Change(None, W1), host.records()) == {W1.id}
+
+
+def test_a_change_of_an_endpoint_on_a_vlan_concerns_the_network_too_which_floods_to_it() -> None:
+    assert concerned(Change(None, P1), host.records()) == {P1.id, PHYS.id}
+
+
+def test_a_change_of_an_uplink_concerns_the_networks_on_it() -> None:
+    assert concerned(Change(UPLINK, None), host.records()) == {UPLINK.id, PHYS.id}
+
+
+def test_a_vlan_without_its_uplink_wants_nothing() -> None:
+    assert FlowPlanner("a").want(host.records().replaced([(UPLINK, None)]), PHYS.id) is None
+
+
+def test_the_domain_of_a_vlan_wants_nothing_for_its_gateway_is_elsewhere() -> None:
+    assert FlowPlanner("a").want(host.records(), GREY.id) is None
+
+
+def test_an_uplink_of_another_host_wants_nothing() -> None:
+    records = changed(host.records(), UPLINK, host=host.OTHER.id)
+
+    assert FlowPlanner("a").want(records, UPLINK.id) is None
+
+
+def test_a_vlan_floods_to_the_endpoints_that_are_here() -> None:
+    plan, records = FlowPlanner("a"), host.records()
+    alone = records.replaced([(P2, None)])
+
+    def floods(of: Records) -> list[str]:
+        found = [flow for flow in plan.want(of, PHYS.id) or () if flow.table == Table.FLOOD]
+        return [flow.text.partition("actions=")[2] for flow in found]
+
+    out = "push_vlan:0x8100,set_field:0x1064->vlan_vid,output:300"
+    assert floods(records) == ["output:51,output:52", f"output:51,output:52,{out}"]
+    assert floods(alone) == ["output:51", f"output:51,{out}"]
+    assert floods(alone.replaced([(P1, None)])) == []
 
 
 def test_a_change_of_a_network_concerns_its_endpoints_and_domains_too() -> None:
