@@ -12,10 +12,13 @@ import gc
 import io
 import logging
 import os
+import select
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -33,6 +36,7 @@ KEEPALIVE = 3600  # seconds
 GRACE = 1  # seconds that calls in progress have when the daemon is told to stop
 LINGER = 0.2  # seconds that kept connections stay open then, for a call that is on its way
 SILENCE = 0.05  # seconds that a thread waits for the first bytes of a connection; Go opens some that it never uses
+SOON = 0.05  # seconds that a thread waits for its connection's next call: dockerd makes several in a row
 HEARTBEAT = 60  # seconds without a sign of life from the worker's main thread until it is started anew
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -160,6 +164,19 @@ def _warm_up(app: Flask) -> None:
 
 
 class _Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    def handle(self, conn: Any) -> Any:
+        """Serve the calls of a connection, as long as the next one comes soon; then give it back to the poller."""
+        result = super().handle(conn)
+        while result in (True, (True, conn)) and self.alive and _readable(conn.sock, SOON):
+            result = super().handle(conn)
+        return result
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        together = _Together(conn.sock)
+        kept = super().handle_request(req, SimpleNamespace(sock=together, client=conn.client, server=conn.server))
+        together.send_all()
+        return kept
+
     def run(self) -> None:
         # Names of newer gunicorn: how long it keeps idle connections when it stops, and threads for silent ones.
         gthread.STOP_KEEPALIVE_LINGER = LINGER
@@ -168,6 +185,29 @@ class _Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             super().run()
         finally:
             self.app.stopped()
+
+
+class _Together:
+    """A socket to which an answer's head and body are one message: each would cost its reader a wake-up."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._pieces: list[bytes] = []
+
+    def sendall(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def send_all(self) -> None:
+        self._sock.sendall(b"".join(self._pieces))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def _readable(sock: socket.socket, within: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(within * 1000))
 
 
 class _Log:
