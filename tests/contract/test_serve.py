@@ -141,6 +141,13 @@ def test_a_connection_serves_call_after_call(daemon: Daemon) -> None:
     assert not any(headers.get("connection") == "close" for _, headers, _ in answers)
 
 
+def test_an_answer_comes_in_one_piece(daemon: Daemon) -> None:
+    with connected(daemon.path) as connection:
+        connection.send("NetworkDriver.Join", b'{"NetworkID": "a"}')
+
+        assert connection.socket.recv(65536).endswith(b"}")
+
+
 def test_a_connection_survives_refused_calls_and_unread_bodies(daemon: Daemon) -> None:
     with connected(daemon.path) as docker:
         missing = docker.call("No.Such", {"x": "y" * 10_000})
