@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.trace import trace
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
 from daemonkit.version import version
@@ -52,6 +53,9 @@ def status(path: Path | None, *, as_json: bool) -> None:
     else:
         render.print_status(found, render.console())
     sys.exit(found.exit_code)
+
+
+main.add_command(trace)
 
 
 def look(config: Config) -> Status:

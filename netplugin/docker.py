@@ -56,15 +56,21 @@ class Docker:
             DockerAway: no whole answer.
 
         """
-        found = self._get("/networks", list[_Network])
-        details = [self._get(f"/networks/{network.id}", _Network) for network in found if network.driver == driver]
+        found = self.get("/networks", list[_Network])
+        details = [self.get(f"/networks/{network.id}", _Network) for network in found if network.driver == driver]
         subnets = (config.subnet for n in found if n.ipam is not None for config in n.ipam.config or ())
         return Known(
             networks={n.id: frozenset(c.endpoint for c in (n.containers or {}).values()) for n in details},
             subnets=frozenset(_spelled(subnet) for subnet in subnets),
         )
 
-    def _get(self, path: str, kind: type[T]) -> T:
+    def get(self, path: str, kind: type[T]) -> T:
+        """Return one answer of the API.
+
+        Raises:
+            DockerAway: it does not answer, or with something else.
+
+        """
         connection = _UnixConnection(self._path)
         try:
             connection.request("GET", path, headers={"Host": "docker"})
