@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from daemonkit.diff import Diff
 from netplugin.plan.wiring import GatewayLink, Key
 from netplugin.system.netlink import Netlink
+from records.model import IpInterface
 
 ALIAS = "moorage:"  # the routing domain's id follows
 IPV4 = Path("/proc/sys/net/ipv4/conf")
@@ -63,9 +65,16 @@ class Gateways:
         for gone in have - link.addresses:
             self._netlink.address("del", index, str(gone.ip), gone.network.prefixlen)
         for new in link.addresses - have:
-            # No duplicate detection: every host has this address, and the switch answers for it.
-            more = {"flags": 0x02} if new.version == 6 else {"broadcast": str(new.network.broadcast_address)}
-            self._netlink.address("add", index, str(new.ip), new.network.prefixlen, **more)
+            self._netlink.address("add", index, str(new.ip), new.network.prefixlen, **_more(new))
+
+
+def _more(address: IpInterface) -> dict[str, Any]:
+    """Return what else is said of an address."""
+    if address.version == 6:
+        return {"flags": 0x02}  # no duplicate detection: every host has this address, and the switch answers for it
+    if address.network.prefixlen >= 31:
+        return {}  # the last address of two is a container's (RFC 3021)
+    return {"broadcast": str(address.network.broadcast_address)}
 
 
 def _localnet(name: str) -> bool:
