@@ -51,4 +51,4 @@ def drops(host: Host) -> dict[str, int]:
 
 
 def _ours(name: str) -> bool:
-    return name.startswith(("mv", "mp", "mg")) and len(name) == 15
+    return name.startswith(("mv-", "mp", "mg-")) and len(name) == 15

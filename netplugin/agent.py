@@ -138,10 +138,11 @@ class Agent:
     def _port_changed(self, name: str) -> None:
         """Look at a gateway or uplink whose interface has come; Open vSwitch makes gateways after our transaction."""
         from netplugin.plan.wiring import uplink_key
+        from records.model import GATEWAY_PORT, LINK
 
-        if name.startswith("mg"):
+        if name.startswith(GATEWAY_PORT):
             self.loop.poke([key for key in self.loop.failures() if key[0] == "gateways"])
-        elif not name.startswith("mv"):
+        elif not name.startswith(LINK):
             self.loop.poke([("uplinks", uplink_key(name))])
 
     def _status(self) -> dict[str, Any]:

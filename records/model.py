@@ -34,6 +34,8 @@ PublishedId = NewType("PublishedId", uuid.UUID)
 UplinkId = NewType("UplinkId", uuid.UUID)
 
 DEFAULT_TENANT = "default"
+# Names of our interfaces on the host begin so; iptables matches them by it, so that it must be nobody else's ("mgmt").
+LINK, GATEWAY_PORT = "mv-", "mg-"
 GATEWAY_MAC = "0e:00:00:00:00:fe"  # of every gateway on every host: a moved container keeps its neighbour entry
 
 
@@ -278,8 +280,8 @@ class Endpoint:
 
     @property
     def port(self) -> str:
-        """Name of the interface on the host: at most 15 bytes (IFNAMSIZ - 1), unique over 2^52 endpoints."""
-        return "mv" + self.docker_id[:13]
+        """Name of the interface on the host: at most 15 bytes (IFNAMSIZ - 1), unique over 2^48 endpoints."""
+        return LINK + self.docker_id[:12]
 
     @property
     def peer(self) -> str:
@@ -327,4 +329,4 @@ RECORDS: tuple[type[Record], ...] = (
 
 def gateway_port(vrf: Vrf) -> str:
     """Name of the VRF's internal port on the host (15 bytes)."""
-    return "mg" + vrf.id.hex[:13]
+    return GATEWAY_PORT + vrf.id.hex[:12]

@@ -86,7 +86,7 @@ class FakeHost:
         """Add a container on a network."""
         ip = ipaddress.ip_address(address)
         mac = "02:42:" + ":".join(f"{byte:02x}" for byte in ip.packed[-4:])
-        attachment = Attachment(f"{number:064x}", network, f"mv{number}", number, mac, ip, up=True)
+        attachment = Attachment(f"{number:064x}", network, f"mv-{number}", number, mac, ip, up=True)
         attachment = dataclasses.replace(attachment, **fields)  # type: ignore[arg-type]  # as the test writes them
         self.containers.append(Container(f"{number:x}" * 8, name, "running", (attachment,)))
         self.numbers[attachment.port] = attachment.ofport

@@ -11,8 +11,8 @@ from cli.tracing.matching import Surroundings
 from cli.tracing.packet import Packet
 from cli.tracing.rules import Ruleset
 from cli.tracing.story import Teller
+from records.model import GATEWAY_PORT, LINK
 
-GATEWAYS, ENDPOINTS = "mg", "mv"  # how our interfaces on the host begin
 SYSCTL = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 
 
@@ -155,10 +155,10 @@ def because(hit: Hit, packet: Packet) -> str:
         return f"no rule lets it through, and the policy of {hit.table} {hit.chain} is {hit.words}"
     if not hit.rule.ours:
         return f"{_whose(hit)} says so"
-    if inside.startswith(ENDPOINTS):
+    if inside.startswith(LINK):
         return "nothing may go past the switch into the host"
-    if inside.startswith(GATEWAYS) and outside.startswith(GATEWAYS):
+    if inside.startswith(GATEWAY_PORT) and outside.startswith(GATEWAY_PORT):
         return "networks are closed to each other (moorage.isolation)"
-    if outside.startswith(GATEWAYS):
+    if outside.startswith(GATEWAY_PORT):
         return "nothing new may come into the network from outside but to published ports (moorage.gateway=nat)"
     return "Moorage does not let this network do that"

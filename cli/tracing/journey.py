@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from cli.tracing.crossing import GATEWAYS, Crossing, Through
+from cli.tracing.crossing import Crossing, Through
 from cli.tracing.facts import Attachment, CannotLook, Container, Machine, NoRoute, Sending
 from cli.tracing.packet import Packet
 from cli.tracing.places import SOMEWHERE, Place, Site, address_of
 from cli.tracing.story import Ended, Ending, Story, Teller, Verdict, unique
 from cli.tracing.switching import Switching
-from records.model import GATEWAY_MAC, IpAddress
+from records.model import GATEWAY_MAC, GATEWAY_PORT, IpAddress
 
 AT_MOST = 8  # times a packet may cross the host: more is a loop
 
@@ -167,14 +167,14 @@ class Journey:
                 packet = through.packet
                 if through.route.local:
                     return AtHost(), packet
-                if not through.route.interface.startswith(GATEWAYS):
+                if not through.route.interface.startswith(GATEWAY_PORT):
                     return Outside(through.route.interface), packet
                 number = self._into_switch(through)
             if (found := self._site.at_port(number)) is not None:
                 return AtContainer(*found), packet
             name = self._site.port_name(number) or f"port {number}"
             at = Outside(name)
-            if not name.startswith(GATEWAYS):
+            if not name.startswith(GATEWAY_PORT):
                 return at, packet
         raise self._tell.unknown(self._host.where, f"it has crossed the host {AT_MOST} times: a loop")
 

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cli.tracing.facts import Attachment, Container
 from cli.tracing.wire import Listed, OnNetwork
-from records.model import Endpoint, IpAddress, IpInterface
+from records.model import GATEWAY_PORT, LINK, Endpoint, IpAddress, IpInterface
 from records.snapshot import Records
 
 SOMEWHERE = {4: ipaddress.ip_address("198.51.100.1"), 6: ipaddress.ip_address("2001:db8::1")}  # RFC 5737, RFC 3849
-GATEWAY_PORTS = "mg"
 SHORT = 12  # letters of an id, as docker shows it
 
 
@@ -59,7 +58,7 @@ class Site:
         if found is not None:
             return f"container {found[0].name}"
         name = self.port_name(number) or f"number {number}"
-        return f"the gateway ({name})" if name.startswith(GATEWAY_PORTS) else name
+        return f"the gateway ({name})" if name.startswith(GATEWAY_PORT) else name
 
     def port_name(self, number: int) -> str | None:
         """Return the name of a port of the switch."""
@@ -102,7 +101,7 @@ def containers(
 
 def _attachment(name: str, on: OnNetwork, ports: Mapping[str, int | None], records: Records | None) -> Attachment:
     record = None if records is None else records.endpoints.one(docker_id=on.endpoint_id)
-    port = "mv" + on.endpoint_id[:13]
+    port = LINK + on.endpoint_id[:12]
     return Attachment(
         endpoint=on.endpoint_id,
         network=name,

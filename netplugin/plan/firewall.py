@@ -1,6 +1,6 @@
 """What this host's iptables should hold for its networks, as rules in chains of our own; pure.
 
-Everything is by interface name: `mg+` is every gateway port of ours, and of nobody else.
+Everything is by interface name: `mg-+` is every gateway port of ours, and of nobody else.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from netplugin.plan.claims import reachable
 from netplugin.plan.publishing import passage, translations
 from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, FORWARD_CHAIN, MASQUERADE_CHAIN, Family, Rule, Ruleset
 from netplugin.plan.wiring import Wiring
-from records.model import Gateway, IpAddress, IpNetwork, Network, Published, Vrf, gateway_port
+from records.model import GATEWAY_PORT, LINK, Gateway, IpAddress, IpNetwork, Network, Published, Vrf, gateway_port
 from records.snapshot import Records
 
-ALL_GATEWAYS, ALL_ENDPOINTS = "mg+", "mv+"
+ALL_GATEWAYS, ALL_ENDPOINTS = f"{GATEWAY_PORT}+", f"{LINK}+"
 
 
 class Firewall(Wiring):

@@ -11,6 +11,7 @@ from daemonkit.diff import Diff
 from netplugin.plan.bridge import Bridge
 from netplugin.plan.wiring import UPLINK, Key, Port
 from netplugin.system.openvswitch import OpenVSwitch
+from records.model import GATEWAY_PORT, LINK
 
 OWNER, OURS = "moorage-owner", "netplugin"
 ID = "moorage-id"
@@ -145,7 +146,7 @@ def _port(row: Any) -> Port:
 def _name(key: Key) -> str:
     if key.startswith(UPLINK):
         return key.removeprefix(UPLINK)
-    return ("mg" if len(key) == 32 else "mv") + key[:13]
+    return (GATEWAY_PORT if len(key) == 32 else LINK) + key[:12]
 
 
 def _one(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from daemonkit.diff import Diff
 from netplugin.plan.wiring import GatewayLink, Key
 from netplugin.system.netlink import Netlink
-from records.model import IpInterface
+from records.model import GATEWAY_PORT, IpInterface
 
 ALIAS = "moorage:"  # the routing domain's id follows
 IPV4 = Path("/proc/sys/net/ipv4/conf")
@@ -26,9 +26,9 @@ class Gateways:
 
     def read(self, keys: Collection[Key] | None) -> Mapping[Key, GatewayLink]:
         """Return the gateways that have our mark, or addresses under a name of ours."""
-        names = None if keys is None else [f"mg{key[:13]}" for key in keys]
+        names = None if keys is None else [f"{GATEWAY_PORT}{key[:12]}" for key in keys]
         found = {}
-        for link in self._netlink.interfaces(names, prefix="mg"):
+        for link in self._netlink.interfaces(names, prefix=GATEWAY_PORT):
             addresses = frozenset(ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link.index))
             if link.alias.startswith(ALIAS):
                 key = Key(link.alias.removeprefix(ALIAS))

@@ -13,6 +13,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from daemonkit.diff import Diff
 from netplugin.plan.wiring import Key, Link
 from netplugin.system.netlink import Netlink
+from records.model import LINK
 
 ALIAS = "moorage:"  # an interface whose alias begins so is ours; the endpoint's id follows
 MADE = 0x4D56  # link group of what we made: a mark that is there from the first moment, as the alias is not
@@ -36,11 +37,11 @@ class Links:
             self._there = dict(self._ask(None))
             return dict(self._there)
         if self._there is None:
-            return dict(self._ask([f"mv{key[:13]}" for key in keys if len(key) > 32]))
+            return dict(self._ask([f"{LINK}{key[:12]}" for key in keys if len(key) > 32]))
         return {key: self._there[key] for key in keys if key in self._there}
 
     def _ask(self, names: Iterable[str] | None) -> Iterator[tuple[Key, Link]]:
-        for found in self._netlink.interfaces(names, prefix="mv"):
+        for found in self._netlink.interfaces(names, prefix=LINK):
             link = Link(found.name, "", "", found.mtu)
             if found.alias.startswith(ALIAS):
                 yield Key(found.alias.removeprefix(ALIAS)), link

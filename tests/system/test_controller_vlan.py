@@ -101,7 +101,7 @@ def test_a_machine_reaches_an_endpoint_though_it_has_an_old_mac_address_of_it(tr
         arp(P1, "10.5.0.9"),
         arp(P1, "10.5.0.52"),  # who is here answers for himself too
         arp(P1, "10.5.255.254"),
-        arp(P1, "10.5.0.51", spa="0.0.0.0"),  # noqa: S104  # looks for a duplicate of its address
+        arp(P1, "10.5.0.51", spa="0.0.0.0"),  # looks for a duplicate of its address
         arp(P1, "10.5.0.51"),  # announces it
         solicitation(P1, "fd00:5::9"),
         solicitation(P1, "fd00:5::51", by="::"),

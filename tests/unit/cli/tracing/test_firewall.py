@@ -9,9 +9,9 @@ from cli.tracing.rules import Ruleset, parse
 from tests.tracing import golden, packet, rules
 
 AROUND = Surroundings(
-    {"eth0": (ipaddress.ip_interface("10.77.0.11/24"),), "mg1": (ipaddress.ip_interface("10.1.0.1/24"),)}
+    {"eth0": (ipaddress.ip_interface("10.77.0.11/24"),), "mg-1": (ipaddress.ip_interface("10.1.0.1/24"),)}
 )
-OUT = packet("tcp 10.1.0.10 203.0.113.9 80", inside="mgb0a7ec8de1324", outside="eth0")
+OUT = packet("tcp 10.1.0.10 203.0.113.9 80", inside="mg-b0a7ec8de132", outside="eth0")
 
 
 def forward(ruleset: Ruleset, asked: Packet = OUT) -> Passage:
@@ -101,7 +101,7 @@ def test_marks_are_set_saved_and_matched() -> None:
     ],
 )  # fmt: skip
 def test_addresses_are_translated(line: str, chain: str, source: str, destination: str) -> None:
-    inside, outside = ("mg1", None) if chain == "PREROUTING" else (None, "eth0")
+    inside, outside = ("mg-1", None) if chain == "PREROUTING" else (None, "eth0")
     asked = packet("tcp 10.1.0.10 203.0.113.9 443", inside=inside, outside=outside)
     found = traverse(rules(f"-A {chain} {line}", table="nat"), "nat", chain, asked, AROUND)
 
@@ -119,15 +119,15 @@ def test_an_untracked_packet_is_no_new_one() -> None:
 def test_a_real_host_with_docker_lets_a_container_out_and_nobody_in() -> None:
     saved = parse(golden("docker.iptables"))
     out = forward(saved)
-    back = forward(saved, OUT.answer().at("eth0", "mgb0a7ec8de1324"))
-    stranger = forward(saved, packet("tcp 203.0.113.9 10.1.0.10 80", inside="eth0", outside="mgb0a7ec8de1324"))
-    between = forward(saved, packet("icmp 10.1.0.10 10.2.0.2", inside="mgb0a7ec8de1324", outside="mgad0266de07ab4"))
-    false = forward(saved, packet("icmp 10.9.0.10 1.1.1.1", inside="mgb0a7ec8de1324", outside="eth0"))
+    back = forward(saved, OUT.answer().at("eth0", "mg-b0a7ec8de132"))
+    stranger = forward(saved, packet("tcp 203.0.113.9 10.1.0.10 80", inside="eth0", outside="mg-b0a7ec8de132"))
+    between = forward(saved, packet("icmp 10.1.0.10 10.2.0.2", inside="mg-b0a7ec8de132", outside="mg-ad0266de07ab"))
+    false = forward(saved, packet("icmp 10.9.0.10 1.1.1.1", inside="mg-b0a7ec8de132", outside="eth0"))
 
     assert [Fate.PASSES, Fate.PASSES] == [out.fate, back.fate]
     assert [Fate.DROPPED] * 3 == [stranger.fate, between.fate, false.fate]
     assert between.by is not None
-    assert "-i mg+ -o mg+" in between.by.line
+    assert "-i mg-+ -o mg-+" in between.by.line
 
 
 def test_a_real_host_publishes_the_port_of_a_container_of_docker() -> None:

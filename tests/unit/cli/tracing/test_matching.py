@@ -10,7 +10,7 @@ from tests.tracing import packet
 AROUND = Surroundings(
     {"eth0": (ipaddress.ip_interface("10.77.0.11/24"),), "lo": (ipaddress.ip_interface("127.0.0.1/8"),)}
 )
-WEB = packet("tcp 10.1.0.2 10.77.0.11 80", inside="mg1", outside="eth0")
+WEB = packet("tcp 10.1.0.2 10.77.0.11 80", inside="mg-1", outside="eth0")
 PING = packet("icmp 10.1.0.2 203.0.113.9")
 PING6 = packet("icmp fd00::2 fd00::3")
 ANSWER = WEB.answer()
@@ -27,11 +27,11 @@ MARKED = packet("udp 10.1.0.2 10.77.0.11 53", mark=0x14, connection_mark=1)
         ("-d fd00::/64", PING6, True),
         ("-d 10.0.0.0/8", PING6, False),
         ("-s 10.0.0.0/255.0.255.0", WEB, None),  # a mask with holes
-        ("-i mg+", WEB, True),
+        ("-i mg-+", WEB, True),
         ("-i +", WEB, True),
         ("-i mg", WEB, False),
-        ("! -o mg+", WEB, True),
-        ("-i mg+", PING, False),
+        ("! -o mg-+", WEB, True),
+        ("-i mg-+", PING, False),
         ("-p tcp", WEB, True),
         ("-p 6", WEB, True),
         ("! -p tcp", WEB, False),

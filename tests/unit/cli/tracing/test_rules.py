@@ -39,7 +39,7 @@ def test_a_goto_is_no_jump_and_counters_are_left_out() -> None:
 
 
 def test_what_moorage_made_is_known_by_its_chain_or_its_comment() -> None:
-    assert rule("-A MOORAGE-FORWARD -i mg+ -j DROP").ours
+    assert rule("-A MOORAGE-FORWARD -i mg-+ -j DROP").ours
     assert rule('-A FORWARD -m comment --comment "moorage:04650c6b95705dd1" -j MOORAGE-FORWARD').ours
 
 

@@ -74,8 +74,8 @@ def test_what_is_no_trace_is_refused(text: str) -> None:
 
 def test_the_ports_of_the_bridge_are_read_and_those_of_others_are_not() -> None:
     shown = golden("ports.dpif") + "  br1:\n    eth9 1/1: (system)\n"
-    gone = shown.replace("mv6e26749db7b24 11601/6: (system)", "mv6e26749db7b24 11601/none: (system: could not open)")
+    gone = shown.replace("mv-6e26749db7b2 11601/6: (system)", "mv-6e26749db7b2 11601/none: (system: could not open)")
 
-    assert 5017 == ports(shown, "moorage0")["mv1645598f4b56c"]
+    assert 5017 == ports(shown, "moorage0")["mv-1645598f4b56"]
     assert "eth9" not in ports(shown, "moorage0")
-    assert ports(gone, "moorage0")["mv6e26749db7b24"] is None
+    assert ports(gone, "moorage0")["mv-6e26749db7b2"] is None

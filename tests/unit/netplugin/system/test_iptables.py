@@ -12,9 +12,9 @@ from netplugin.system.iptables import Firewall
 from tests.plugin import plugin
 
 RULES = (
-    Rule.make("raw", "MOORAGE-PREROUTING", "-i mv+ -j DROP"),
+    Rule.make("raw", "MOORAGE-PREROUTING", "-i mv-+ -j DROP"),
     Rule.make("nat", "MOORAGE-POSTROUTING", "-s 10.1.0.0/24 ! -o mg1 -j MASQUERADE"),
-    Rule.make("filter", "MOORAGE-FORWARD", "-i mg+ -o mg+ -j DROP"),
+    Rule.make("filter", "MOORAGE-FORWARD", "-i mg-+ -o mg-+ -j DROP"),
     Rule.make("filter", "MOORAGE-FORWARD", "-i mg1 -s 10.1.0.0/24 -j ACCEPT"),
 )
 WANTED = Ruleset.of(RULES)
