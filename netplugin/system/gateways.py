@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from records.model import GATEWAY_PORT, IpInterface
 
 ALIAS = "moorage:"  # the routing domain's id follows
 IPV4 = Path("/proc/sys/net/ipv4/conf")
+OURS = re.compile(GATEWAY_PORT + "[0-9a-f]{12}")
 
 
 class Gateways:
@@ -33,7 +35,7 @@ class Gateways:
             if link.alias.startswith(ALIAS):
                 key = Key(link.alias.removeprefix(ALIAS))
                 found[key] = GatewayLink(link.name, addresses, up=link.up, localnet=_localnet(link.name))
-            elif addresses:
+            elif addresses and OURS.fullmatch(link.name):
                 found[Key(f"unmarked {link.name}")] = GatewayLink(link.name, addresses, up=link.up)
         return found
 

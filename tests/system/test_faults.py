@@ -1,6 +1,5 @@
 """What a running container and its user notice when a part of Moorage dies, and that it comes back by itself."""
 
-import json
 import re
 
 import pytest
@@ -10,7 +9,6 @@ from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab
 from lab.process import Process
-from lab.traces import flows
 from tests.system.steps import address, container, lost, network, nothing_left, refused
 
 pytestmark = pytest.mark.system
@@ -23,20 +21,6 @@ def web(host: Host) -> Host:
     container(host, "a1", "web", "--ip", "10.1.0.10")
     container(host, "b1", "web")
     return host
-
-
-def test_the_controller_killed_and_started_costs_no_packet(web: Host) -> None:
-    have = flows(web)
-    web.log("ping").unlink(missing_ok=True)
-    ping = web.spawn(
-        "ping", "nsenter", "-t", web.container_pid("b1"), "-n", "--", "ping", "-i", "0.02", "-c", "150", "10.1.0.10"
-    )
-    web.procs["moorage-controller"].kill()
-    web.start_controller()
-    wait_for("the ping to end", lambda: not ping.alive(), 60)
-
-    assert set() == unanswered(ping, 150)
-    wait_for("the same flows", lambda: flows(web) == have, 5)
 
 
 def test_without_a_controller_a_container_starts_late_with_a_warning_and_works_when_it_is_back(web: Host) -> None:
@@ -117,58 +101,6 @@ def test_what_docker_deleted_while_netplugin_was_away_is_swept(host: Host) -> No
     nothing_left(host, within=20)
 
 
-def test_flushed_rules_and_deleted_flows_and_ports_come_back(host: Host) -> None:
-    host.configure({"netplugin": {"resync": 1.0}, "controller": {"resync": 1.0}})
-    for name in ("moorage-netplugin", "moorage-controller"):
-        host.procs[name].kill()
-    host.start_controller()
-    host.start_netplugin()
-    network(host, "web")
-    container(host, "a1", "web", "--ip", "10.1.0.10")
-    container(host, "b1", "web")
-    have = flows(host)
-    rules = [line for line in host.exec("iptables-save").splitlines() if "moorage" in line]
-    host.exec("iptables", "-t", "nat", "-F")
-    host.exec("iptables", "-F", "MOORAGE-FORWARD")
-    host.ofctl("del-flows", "moorage0")
-    host.vsctl("del-port", next(p for p in host.vsctl("list-ports", "moorage0").split() if p.startswith("mv")))
-
-    def rules_back() -> bool:
-        return rules == [line for line in host.exec("iptables-save").splitlines() if "moorage" in line]
-
-    wait_for("the rules", rules_back, 10)
-    wait_for("the flows", lambda: flows(host) == have, 10)
-    wait_for("the path", lambda: host.reaches("b1", "10.1.0.10"), 10)
-
-
-def test_flows_rules_and_ports_of_others_are_left_alone(web: Host) -> None:
-    web.ofctl("add-flow", "moorage0", "cookie=0x77,table=200,priority=5,actions=drop")
-    web.exec("iptables", "-A", "FORWARD", "-m", "comment", "--comment", "theirs", "-j", "ACCEPT")
-    for name in ("moorage-netplugin", "moorage-controller"):
-        web.procs[name].kill()
-    web.start_controller()
-    web.start_netplugin()
-    container(web, "c1", "web")
-
-    assert "cookie=0x77" in web.ofctl("dump-flows", "moorage0", "table=200")
-    assert "theirs" in web.exec("iptables-save")
-
-    web.ofctl("del-flows", "moorage0", "table=200")
-    web.exec("iptables", "-D", "FORWARD", "-m", "comment", "--comment", "theirs", "-j", "ACCEPT")
-
-
-def test_dockerd_killed_and_restarted_leaves_one_endpoint_a_container(web: Host) -> None:
-    web.configure({"netplugin": {"forget_after": 1.0}})
-    web.procs["moorage-netplugin"].kill()
-    web.start_netplugin()
-    web.docker("update", "--restart", "always", "a1", "b1")
-    web.procs["dockerd"].kill()
-    web.start_docker()
-
-    wait_for("the containers", lambda: web.reaches("b1", "10.1.0.10"), 60)
-    wait_for("one endpoint a container", lambda: 2 == len(_endpoints(web)), 30)
-
-
 def unanswered(ping: Process, count: int) -> set[int]:
     """Return the numbers of the pings that were not answered, but for the last: for them ping waits two round trips."""
     answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", ping.log.read_text())}
@@ -184,9 +116,3 @@ def _gateway(host: Host) -> set[str]:
 def metrics(host: Host) -> str:
     """Return the plugin's figures as Prometheus reads them."""
     return host.exec("curl", "-s", "--unix-socket", "/run/moorage/netplugin.sock", "http://localhost/metrics")
-
-
-def _endpoints(host: Host) -> list[object]:
-    text = host.exec("ovsdb-client", "--format=json", "dump", "unix:/run/moorage/db.sock", "Moorage", "Endpoint")
-    rows: list[object] = json.loads(text)["data"]
-    return rows

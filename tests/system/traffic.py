@@ -26,13 +26,19 @@ class Traffic:
     def __init__(self, pings: Mapping[str, Process], connections: Mapping[str, Process]) -> None:
         self._pings = pings
         self._connections = connections
+        self._all = {f"ping {n}": p for n, p in pings.items()} | {f"talk {n}": p for n, p in connections.items()}
 
-    def goes_on(self) -> None:
-        """Wait until each ping and each open connection, none of which may have ended, has new answers."""
-        before = self._answered()
-        for name, process in [*self._pings.items(), *self._connections.items()]:
-            assert process.alive(), f"{name} ended: {process.tail(3)}"
-        wait_for("an answer to all", lambda: all(n > before[name] + 1 for name, n in self._answered().items()), 30)
+    def goes_on(self, *, but: str | None = None) -> None:
+        """Wait until each ping and each open connection, none of which may have ended `but` one, has new answers."""
+        before = {name: number for name, number in self._answered().items() if name != but}
+        for name in before:
+            assert self._all[name].alive(), f"{name} ended: {self._all[name].tail(3)}"
+
+        def more() -> bool:
+            after = self._answered()
+            return all(after[name] > number + 1 for name, number in before.items())
+
+        wait_for("new answers to all", more, 30)
 
     def lost(self) -> dict[str, int]:
         """Return how many pings were not answered so far, by target; unanswered ones at the end are on their way."""
