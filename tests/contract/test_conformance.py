@@ -1,0 +1,77 @@
+"""docs/conformance.md says which test shows what Docker asks: none of it may be left out, or gone."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_recordings import ALL, VERSIONS
+
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs" / "conformance.md"
+NOT_OURS = ("not ours: ", "Docker's own", "never: ")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading."""
+    _, _, after = PAGE.read_text().partition(f"\n## {heading}\n")
+    text = after.partition("\n## ")[0]
+    found = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+    return found[2:]  # without the head and the line beneath it
+
+
+def numbers(cell: str) -> range:
+    first, _, last = cell.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+@functools.cache
+def functions(path: Path) -> frozenset[str]:
+    tree = ast.parse(path.read_text())
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def named(cell: str) -> Iterator[tuple[str, str]]:
+    """Yield file and function of each test in a cell."""
+    for file, function in re.findall(r"`([\w/]+\.py)::(\w+)`", cell):
+        yield file, function
+
+
+@pytest.mark.parametrize(("heading", "last"), [("Rules", 30), ("Cases", 126)])
+def test_every_number_is_there_once_and_in_order(heading: str, last: int) -> None:
+    assert list(range(1, last + 1)) == [number for row in rows(heading) for number in numbers(row[0])]
+
+
+@pytest.mark.parametrize("row", [*rows("Rules"), *rows("Cases")], ids=lambda row: f"{row[0]} {row[1][:30]}")
+def test_each_is_shown_by_tests_that_exist_or_is_not_ours(row: list[str]) -> None:
+    _, _, shown = row
+    tests = list(named(shown))
+
+    assert tests or shown.startswith(NOT_OURS)
+    for file, function in tests:
+        assert function in functions(TESTS / file), f"{file} has no {function}"
+
+
+@pytest.mark.parametrize("row", rows("Sequences of calls"), ids=lambda row: row[0])
+def test_each_sequence_is_recorded_for_the_versions_named(row: list[str]) -> None:
+    _, _, shown = row
+    recorded = re.findall(r"`([\d ]+): ([a-z ]+?) ([A-Z][\w ]+)`", shown)
+
+    assert recorded or list(named(shown))
+    for file, function in named(shown):
+        assert function in functions(TESTS / file)
+    for versions, name, commands in recorded:
+        for version in versions.split():
+            there = {command.partition(" ")[0] for command in ALL[version][name]}
+            assert set(commands.split()) <= there, (version, name)
+
+
+def test_no_recorded_sequence_is_left_out_of_the_page() -> None:
+    recorded = {name for version in VERSIONS for name in ALL[version]}
+
+    assert recorded == {name for name in recorded if f": {name} " in PAGE.read_text()}
