@@ -38,8 +38,7 @@ def functions(path: Path) -> frozenset[str]:
 
 def named(cell: str) -> Iterator[tuple[str, str]]:
     """Yield file and function of each test in a cell."""
-    for file, function in re.findall(r"`([\w/]+\.py)::(\w+)`", cell):
-        yield file, function
+    yield from re.findall(r"`([\w/]+\.py)::(\w+)`", cell)
 
 
 @pytest.mark.parametrize(("heading", "last"), [("Rules", 30), ("Cases", 126)])

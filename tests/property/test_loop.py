@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -37,7 +37,7 @@ steps = st.one_of(
     st.tuples(st.just("heal"), layers, keys, values, st.just("lost")),
     st.tuples(st.just("wait"), layers, keys, values, st.just("told")),
 )
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=60)
 
 
 class World:

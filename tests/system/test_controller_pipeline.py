@@ -295,7 +295,7 @@ TARGETS = [*(str(e.ipv4.ip) for e in ENDPOINTS if e.ipv4), "10.1.0.1", "10.2.0.1
 def test_who_reaches_whom_is_as_specified(trace: Tracer) -> None:
     seen: dict[str | int, int] = {}
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(st.sampled_from(ENDPOINTS), st.sampled_from(TARGETS), st.booleans(), st.sampled_from(["", "mac", "ip"]))
     def model(source: Endpoint, target: str, gateway: bool, lie: str) -> None:
         if str(source.ipv4.ip if source.ipv4 else "") == target:

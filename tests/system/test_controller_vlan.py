@@ -210,7 +210,7 @@ def test_who_reaches_whom_over_a_vlan_is_as_specified(trace: Tracer) -> None:
             return owner.ofport
         return "drop" if source is None else UPLINK.ofport
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.sampled_from([None, *OUTSIDERS]),
         st.sampled_from(TARGETS),

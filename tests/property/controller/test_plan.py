@@ -109,7 +109,7 @@ def whole(records: Records) -> dict[Owner, Flows]:
     return {o: f for o in plan.keys(records) if (f := plan.want(records, o)) is not None}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps(), max_size=12))
 def test_a_plan_kept_up_by_changes_is_the_plan_made_from_nothing(
     changes: Sequence[tuple[Record, Record | None]],
@@ -131,7 +131,7 @@ def test_a_plan_kept_up_by_changes_is_the_plan_made_from_nothing(
     assert {o: f for o, f in kept.items() if f} == {o: f for o, f in expected.items() if f}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(attachments, segments, domains, vlans, st.builds(Trunk, port=ports)))
 def test_whatever_the_records_say_flows_can_be_made_of_it(view: View) -> None:
     made = list(flows(view))
@@ -143,7 +143,7 @@ def test_whatever_the_records_say_flows_can_be_made_of_it(view: View) -> None:
         assert flow.text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(attachments.filter(lambda at: not at.spoof))
 def test_an_endpoint_enters_with_its_own_addresses_only(at: Attachment) -> None:
     for flow in flows(at):
@@ -157,7 +157,7 @@ def test_an_endpoint_enters_with_its_own_addresses_only(at: Attachment) -> None:
 FLOWS = [flow for owned in whole(host.records()).values() for flow in owned]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     before=st.lists(st.tuples(st.sampled_from(FLOWS), st.sampled_from(["ours", "altered", "marked", "foreign"]))),
     between=st.lists(st.sampled_from(FLOWS), unique=True),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from netplugin.forgotten import Forgotten, Known
@@ -21,9 +21,7 @@ from tests.plugin import HOST, NETWORK, Plugin, endpoint_id, plugin
 from tests.quiet import quiet
 
 METHODS = [*NEEDS_A_BODY, *NEEDS_NONE]
-LIGHT = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=60
-)
+LIGHT = settings(max_examples=60)
 
 SUBNETS = st.sampled_from(
     [
