@@ -109,6 +109,13 @@ class NetPlugin(Section, frozen=True, kw_only=True):
     ] = "lenient"
     join_within: Annotated[float, _seconds(0, 60, "How long a container's start waits for its flows.")] = 2.0
     resync: Annotated[float, _seconds(1, 3600, "Time between looks at everything, against drift.")] = 30.0
+    ipv6_forwarding: Annotated[
+        bool,
+        Meta(
+            description="Whether to turn on the host's IPv6 forwarding (`net.ipv6.conf.all.forwarding`) when a network "
+            "gets an IPv6 gateway, as Docker does for its own bridges; who listens to routers goes on doing so."
+        ),
+    ] = True
     docker: Annotated[
         str,
         Meta(

@@ -78,16 +78,18 @@ class Agent:
         from netplugin.plan.reservations import Reservations
         from netplugin.system import bridge, gateways, iptables, links, uplinks
         from netplugin.system.datapath import datapath
+        from netplugin.system.forwarding import Forwarding
         from netplugin.system.netlink import Netlink
 
         names, netlink = self.config.openvswitch, Netlink()
+        forwarding = Forwarding(allowed=self.config.netplugin.ipv6_forwarding)
         kind = datapath(names.datapath)
         yield Layer("bridge", Bridges(names.bridge, kind), bridge.Bridges(self.openvswitch))
         pairs = links.Links(netlink, lambda: kind == "netdev" and not self.openvswitch.takes_offload())
         yield Layer("links", wiring.Links(self.host), pairs, patience=PATIENCE)
         yield Layer("ports", wiring.Ports(self.host), bridge.Ports(self.openvswitch, names.bridge), patience=PATIENCE)
         yield Layer("uplinks", wiring.Uplinks(self.host), uplinks.Uplinks(self.openvswitch, netlink))
-        yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink))
+        yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink, forwarding))
         # A port is ours before the rules take it from others, and still ours when these have gone.
         yield Layer("reservations", Reservations(self.host), self.reservations)
         yield Layer("firewall", Firewall(self.host), iptables.Firewall())

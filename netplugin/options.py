@@ -77,8 +77,6 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
     isolation = _choice(generic, "moorage.isolation", Isolation, Isolation.NETWORK)
     if physical:
         _check_vlan(gateway, isolation, internal=internal)
-    if isolation is Isolation.OPEN:
-        raise BadRequest(f"moorage.isolation={isolation} is not available in this version; only network and tenant are")
     if isolation is not Isolation.NETWORK and gateway is Gateway.NONE:
         without = "an --internal network" if internal else "moorage.gateway=none"
         raise BadRequest(

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from netplugin.plan.claims import reachable
+from netplugin.plan.isolation import ALL_GATEWAYS, TRUE_SOURCES, Routed, forwarding, host_services
 from netplugin.plan.publishing import passage, translations
-from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, FORWARD_CHAIN, MASQUERADE_CHAIN, Family, Rule, Ruleset
+from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, MASQUERADE_CHAIN, Family, Rule, Ruleset
 from netplugin.plan.wiring import Wiring
-from records.model import GATEWAY_PORT, LINK, Gateway, IpAddress, IpNetwork, Network, Published, Vrf, gateway_port
+from records.model import LINK, Gateway, IpAddress, Published, gateway_port
 from records.snapshot import Records
 
-ALL_GATEWAYS, ALL_ENDPOINTS = f"{GATEWAY_PORT}+", f"{LINK}+"
+ALL_ENDPOINTS = f"{LINK}+"  # the host's end of every link
 
 
 class Firewall(Wiring):
@@ -30,14 +31,17 @@ class Firewall(Wiring):
         if not any(self.vrfs(source)) or (key == "ipv6" and not routed):
             return None  # IPv6 is off on the links' host ends (system/links.py): without a gateway nothing gets in
         masquerade = [
-            Rule.make("nat", MASQUERADE_CHAIN, f"-s {cidr} ! -o {gateway_port(vrf)} -j MASQUERADE")
-            for vrf, network, cidr in routed
+            Rule.make("nat", MASQUERADE_CHAIN, f"-s {cidr} ! -o {ALL_GATEWAYS} -j MASQUERADE")
+            for _, network, cidr in routed
             if network.gateway is Gateway.NAT
         ]
         ports = [(gateway_port(vrf), cidr) for vrf, _, cidr in routed]
         published = list(translations(self._published(source, key)))
         passed = list(passage(ports, ALL_GATEWAYS)) if published else []
-        return Ruleset.of([_BYPASS, *_martians(key), *published, *masquerade, *passed, *_forward(routed)])
+        admitted = [_BYPASS, *_martians(key), TRUE_SOURCES]
+        return Ruleset.of(
+            [*admitted, *published, *masquerade, *passed, *forwarding(routed), *host_services(routed)],
+        )
 
     def _published(self, source: Records, family: Family) -> Iterator[tuple[Published, IpAddress]]:
         """Yield each published port of the family with its container's address."""
@@ -48,7 +52,7 @@ class Firewall(Wiring):
             if own is not None:
                 yield row, own.ip
 
-    def _routed(self, source: Records, family: Family) -> Iterator[tuple[Vrf, Network, IpNetwork]]:
+    def _routed(self, source: Records, family: Family) -> Iterator[Routed]:
         """Yield each subnet of the family that has a gateway on this host."""
         version = 4 if family == "ipv4" else 6
         for vrf in self.vrfs(source):
@@ -74,22 +78,3 @@ def _martians(family: Family) -> Iterator[Rule]:
     if family == "ipv4":
         for side in ("-s", "-d"):
             yield Rule.make("raw", BYPASS_CHAIN, f"-i {ALL_GATEWAYS} {side} 127.0.0.0/8 -j DROP")
-
-
-def _forward(routed: list[tuple[Vrf, Network, IpNetwork]]) -> Iterator[Rule]:
-    """Yield the forwarding rules: replies in, own sources out, nothing between networks, nothing new from outside.
-
-    `ACCEPT` is due because dockerd sets the policy of FORWARD to DROP.
-    """
-
-    def rule(text: str) -> Rule:
-        return Rule.make("filter", FORWARD_CHAIN, text)
-
-    yield rule(f"-o {ALL_GATEWAYS} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
-    yield rule(f"-i {ALL_GATEWAYS} -o {ALL_GATEWAYS} -j DROP")
-    for vrf, network, cidr in routed:
-        yield rule(f"-i {gateway_port(vrf)} -s {cidr} -j ACCEPT")
-        if network.gateway is Gateway.ROUTED:
-            yield rule(f"-o {gateway_port(vrf)} -d {cidr} -j ACCEPT")
-    yield rule(f"-i {ALL_GATEWAYS} -j DROP")
-    yield rule(f"-o {ALL_GATEWAYS} -j DROP")

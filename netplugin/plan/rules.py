@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
-from records.model import IpAddress
+from records.model import GATEWAY_PORT, IpAddress
 
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -22,6 +22,7 @@ MASQUERADE_CHAIN = "MOORAGE-POSTROUTING"
 PUBLISHED_CHAIN = "MOORAGE-PUBLISHED"
 LOOPBACK_CHAIN = "MOORAGE-LOOPBACK"
 FORWARD_CHAIN = "MOORAGE-FORWARD"
+INPUT_CHAIN = "MOORAGE-INPUT"
 
 # Table -> chain of ours -> what leads to it: chains of iptables(8), each with a match.
 CHAINS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -31,7 +32,7 @@ CHAINS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         LOOPBACK_CHAIN: ("OUTPUT",),
         MASQUERADE_CHAIN: ("POSTROUTING",),
     },
-    "filter": {FORWARD_CHAIN: ("FORWARD",)},
+    "filter": {FORWARD_CHAIN: ("FORWARD",), INPUT_CHAIN: (f"INPUT -i {GATEWAY_PORT}+",)},
 }
 _PLACES = {place: number for number, place in enumerate((t, c) for t, chains in CHAINS.items() for c in chains)}
 

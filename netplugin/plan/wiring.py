@@ -61,6 +61,7 @@ class GatewayLink:
     name: str
     addresses: frozenset[IpInterface]
     up: bool = True
+    forwarding: bool = True  # the host lets what comes in by it out again, in the families of its addresses
     localnet: bool = True  # takes answers for 127.0.0.1 back in (route_localnet of the kernel's ip-sysctl.rst)
 
 

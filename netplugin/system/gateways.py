@@ -12,6 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from daemonkit.diff import Diff
 from netplugin.plan.wiring import GatewayLink, Key
+from netplugin.system.forwarding import Forwarding
 from netplugin.system.netlink import Netlink
 from records.model import GATEWAY_PORT, IpInterface
 
@@ -23,8 +24,9 @@ OURS = re.compile(GATEWAY_PORT + "[0-9a-f]{12}")
 class Gateways:
     """Gives the ports their addresses.  The interfaces themselves come and go with the bridge's ports."""
 
-    def __init__(self, netlink: Netlink) -> None:
+    def __init__(self, netlink: Netlink, forwarding: Forwarding) -> None:
         self._netlink = netlink
+        self._forwarding = forwarding
 
     def read(self, keys: Collection[Key] | None) -> Mapping[Key, GatewayLink]:
         """Return the gateways that have our mark, or addresses under a name of ours."""
@@ -34,7 +36,9 @@ class Gateways:
             addresses = frozenset(ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(link.index))
             if link.alias.startswith(ALIAS):
                 key = Key(link.alias.removeprefix(ALIAS))
-                found[key] = GatewayLink(link.name, addresses, up=link.up, localnet=_localnet(link.name))
+                forwards = not _sixth(addresses) or self._forwarding.well()
+                local = _localnet(link.name)
+                found[key] = GatewayLink(link.name, addresses, up=link.up, forwarding=forwards, localnet=local)
             elif addresses and OURS.fullmatch(link.name):
                 found[Key(f"unmarked {link.name}")] = GatewayLink(link.name, addresses, up=link.up)
         return found
@@ -63,6 +67,8 @@ class Gateways:
         if link.up:
             Path(f"/proc/sys/net/ipv6/conf/{link.name}/accept_ra").write_text("0")  # containers are no routers of ours
             (IPV4 / link.name / "route_localnet").write_text("1")
+        if _sixth(link.addresses) and not self._forwarding.well():
+            self._forwarding.turn_on()
         have = {ipaddress.ip_interface(f"{ip}/{n}") for ip, n in self._netlink.addresses(index)}
         for gone in have - link.addresses:
             self._netlink.address("del", index, str(gone.ip), gone.network.prefixlen)
@@ -77,6 +83,10 @@ def _more(address: IpInterface) -> dict[str, Any]:
     if address.network.prefixlen >= 31:
         return {}  # the last address of two is a container's (RFC 3021)
     return {"broadcast": str(address.network.broadcast_address)}
+
+
+def _sixth(addresses: Collection[IpInterface]) -> bool:
+    return any(own.version == 6 for own in addresses)
 
 
 def _localnet(name: str) -> bool:

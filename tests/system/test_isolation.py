@@ -1,7 +1,10 @@
-"""Who reaches whom, packet by packet: networks by themselves, networks of a tenant, in both families."""
+"""Who reaches whom, packet by packet: networks by themselves, networks of a tenant, open ones, in both families."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import re
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +13,10 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.lab import Lab
 from lab.traces import flows
+from records.model import GATEWAY_MAC
+from tests.frames import ICMP, IPV4, Ipv4, checksum, ethernet, packed
 from tests.system.steps import CREATE, container, inspect, nothing_left, refused
+from tests.system.wire import ear
 
 pytestmark = pytest.mark.system
 
@@ -19,6 +25,8 @@ NETWORKS = {  # name -> its number in subnets, options
     "other": (12, ()),
     "team1": (13, ("-o", "moorage.isolation=tenant", "-o", "moorage.tenant=team")),
     "team2": (14, ("-o", "moorage.isolation=tenant", "-o", "moorage.tenant=team")),
+    "open1": (17, ("-o", "moorage.isolation=open")),
+    "open2": (18, ("-o", "moorage.isolation=open", "-o", "moorage.tenant=rival")),
     "rival": (15, ("-o", "moorage.isolation=tenant", "-o", "moorage.tenant=rival")),
 }
 
@@ -49,36 +57,88 @@ def addresses(host: Host, name: str) -> tuple[str, str]:
     return inspect(host, name, f"{at}.IPAddress"), inspect(host, name, f"{at}.GlobalIPv6Address")
 
 
-def pinged(host: Host, container: str, address: str, *more: object) -> bool:
-    """Return whether a container's ping is answered."""
-    out = host.in_netns(container, "ping", "-n", "-c", "2", "-i", "0.1", "-W", "1", *more, address, check=False)
-    return " 0% packet loss" in out
+def pinged(host: Host, container: str, *addresses: str) -> list[str]:
+    """Return the addresses that answer a container's pings."""
+
+    def ping(address: str) -> bool:
+        out = host.in_netns(container, "ping", "-n", "-c", "2", "-i", "0.1", "-W", "1", address, check=False)
+        return " 0% packet loss" in out
+
+    with concurrent.futures.ThreadPoolExecutor(len(addresses)) as pool:
+        return [address for address, there in zip(addresses, pool.map(ping, addresses), strict=True) if there]
 
 
-@pytest.mark.parametrize(("one", "other"), [("alone", "other"), ("alone", "team1"), ("team1", "alone")])
-def test_a_network_reaches_no_container_of_another(host: Host, one: str, other: str) -> None:
-    for address in addresses(host, other):
-        assert not pinged(host, one, address)
-    for gateway in gateways(one):
-        assert pinged(host, one, gateway)
+CLOSED = [("alone", "other"), ("alone", "team1"), ("team1", "alone"), ("team1", "rival"), ("open1", "alone")]
+
+
+@pytest.mark.parametrize(("one", "other"), CLOSED)
+def test_a_network_reaches_neither_a_container_nor_the_gateway_of_another(host: Host, one: str, other: str) -> None:
+    theirs = (*addresses(host, other), *gateways(other))
+
+    assert [*gateways(one)] == pinged(host, one, *theirs, *gateways(one))
+    assert all(host.pings(address) for address in theirs)  # they are there
+
+
+@pytest.mark.parametrize("one", ["alone", "team1", "open2"])
+def test_an_open_network_is_reached_from_others_with_their_own_addresses(host: Host, one: str) -> None:
+    there = addresses(host, "open1")
+    with ear(host, "open1") as heard:
+        assert [*there] == pinged(host, one, *there, *gateways("open1"))  # the host's services are not what is open
+        for own, address in zip(addresses(host, one), there, strict=True):
+            assert heard.heard(packed(own) + packed(address))
+
+
+def test_an_open_network_has_no_more_ways_out_than_others(host: Host, lab: Lab) -> None:
+    lab.outside.ip("route", "add", "10.17.0.0/24", "via", lab.fabric.lans["outside"][1])
+    lab.fabric.ip("route", "add", "10.17.0.0/24", "via", host.address)
+
+    assert pinged(host, "open1", lab.outside.address)
+    assert not lab.outside.pings(addresses(host, "open1")[0])
+
+    lab.fabric.ip("route", "del", "10.17.0.0/24")
+    lab.outside.ip("route", "del", "10.17.0.0/24")
+
+
+def test_the_hosts_own_addresses_are_reached_as_from_dockers_bridge(host: Host) -> None:
+    known = (host.address, "172.17.0.1")
+
+    assert [*known] == pinged(host, "alone", *known)
+
+
+def test_a_false_source_that_got_past_the_switch_is_dropped_by_the_host(host: Host) -> None:
+    """The switch is told to send a frame out of a gateway port: of the host's rules none but one has seen it."""
+    port = next(p for p in host.vsctl("list-ports", "moorage0").split() if gateway_of(host, p) == gateways("alone")[0])
+    with ear(host, "alone") as own, ear(host, "other") as other:
+        for by in (addresses(host, "other")[0], addresses(host, "alone")[0]):
+            ping = ICMP_ECHO + by.encode()
+            frame = ethernet(GATEWAY_MAC, GATEWAY_MAC, IPV4, Ipv4(by, gateways("alone")[0]).packet(ICMP, echo(ping)))
+            host.ofctl("packet-out", "moorage0", f"in_port=controller packet={frame.hex()} actions=output:{port}")
+        own.wait(addresses(host, "alone")[0].encode())  # the true one, sent last, is answered
+
+        assert not other.heard(addresses(host, "other")[0].encode())
+
+
+def gateway_of(host: Host, port: str) -> str:
+    found = re.search(r"inet ([0-9.]+)/24", host.ip("addr", "show", "dev", port)) if port.startswith("mg") else None
+    return found[1] if found else ""
+
+
+ICMP_ECHO = bytes([8, 0, 0, 0, 0, 7, 0, 1])
+
+
+def echo(message: bytes) -> bytes:
+    """Return the message with its checksum."""
+    return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
 
 
 def test_networks_of_a_tenant_reach_each_other_without_the_host(host: Host) -> None:
     for one, other in (("team1", "team2"), ("team2", "team1")):
-        for address in addresses(host, other):
-            assert pinged(host, one, address)
+        assert [*addresses(host, other)] == pinged(host, one, *addresses(host, other))
     ports = host.vsctl("list-ports", "moorage0").split()
     out = host.in_netns("team1", "ping", "-n", "-c", "1", addresses(host, "team2")[0])
 
-    assert len(NETWORKS) - 1 == len([port for port in ports if port.startswith("mg")])
+    assert len(NETWORKS) - 1 == len([port for port in ports if port.startswith("mg")])  # one for both
     assert "ttl=63" in out  # one hop: the switch
-
-
-def test_networks_of_different_tenants_do_not_reach_each_other(host: Host) -> None:
-    for address in addresses(host, "rival"):
-        assert not pinged(host, "team1", address)
-    for address in addresses(host, "team1"):
-        assert not pinged(host, "rival", address)
 
 
 def test_what_tenants_share_stays_until_the_last_of_their_networks_goes(host: Host) -> None:
@@ -93,7 +153,7 @@ def test_what_tenants_share_stays_until_the_last_of_their_networks_goes(host: Ho
     host.docker("network", "rm", "x3")
 
     wait_for("its flows to go", lambda: flows(host) == before, 10)
-    assert not any(" 10.16.0.1/" in line for line in host.ip("addr").splitlines())
+    wait_for("its gateway to go", lambda: " 10.16.0.1/" not in host.ip("addr"), 10)
     assert pinged(host, "team1", addresses(host, "team2")[0])
 
 

@@ -25,6 +25,7 @@ OPTIONS: tuple[dict[str, str], ...] = (
     {},
     {"moorage.gateway": "none"},
     {"moorage.isolation": "tenant"},
+    {"moorage.isolation": "open"},
     {"moorage.gateway": "routed", "moorage.mtu": "1400"},
 )
 METHODS = ("CreateNetwork", "CreateEndpoint", "Join", "Leave", "DeleteEndpoint", "DeleteNetwork")

@@ -51,6 +51,7 @@ def test_who_says_nothing_gets_a_bridge_of_this_host_with_a_way_out(nothing: dic
         ({"moorage.gateway": "none"}, "gateway", Gateway.NONE),
         ({"moorage.isolation": "network"}, "isolation", Isolation.NETWORK),
         ({"moorage.isolation": "tenant"}, "isolation", Isolation.TENANT),
+        ({"moorage.isolation": "open"}, "isolation", Isolation.OPEN),
         ({"moorage.mtu": "576"}, "mtu", 576),
         ({"moorage.mtu": "65535"}, "mtu", 65535),
         ({"com.docker.network.driver.mtu": "1400"}, "mtu", 1400),
@@ -87,7 +88,7 @@ def test_keys_of_dockers_own_drivers_are_kept_unread() -> None:
         (given(moorage_segment="7"), "moorage.segment has no meaning for a network of moorage.kind=bridge"),
         (given(moorage_uplink="eno1"), "moorage.uplink has no meaning for a network of moorage.kind=bridge"),
         (given(moorage_gateway="snat"), "moorage.gateway='snat': expected one of nat, routed, none"),
-        (given(moorage_isolation="open"), "moorage.isolation=open is not available in this version"),
+        ({INTERNAL: True} | given(moorage_isolation="open"), "moorage.isolation=open needs a gateway"),
         (
             given(moorage_isolation="tenant", moorage_gateway="none"),
             "moorage.isolation=tenant needs a gateway to reach other networks by: moorage.gateway=none has none",

@@ -14,6 +14,7 @@ from records.model import (
     Gateway,
     Host,
     HostId,
+    Isolation,
     Kind,
     Network,
     NetworkId,
@@ -36,9 +37,18 @@ TENANT = Tenant(id=TenantId(uuid.UUID(int=2)), name="default")
 SPACE = Space(id=SpaceId(uuid.UUID(int=3)), name="host/a")
 
 
-def network(number: int, gateway: Gateway, *subnets: tuple[str, str | None]) -> Sequence[Record]:
-    """Return a network; its routing domain's id is made from `number`, so that names in rules are always the same."""
-    key = uuid.UUID(int=number << 96)
+def network(
+    number: int,
+    gateway: Gateway,
+    *subnets: tuple[str, str | None],
+    isolation: Isolation = Isolation.NETWORK,
+    domain: int | None = None,
+) -> Sequence[Record]:
+    """Return a network; its routing domain's id is made of a number, so that names in rules are always the same.
+
+    `domain` is that of another network, where it shares that one's.
+    """
+    key = VrfId(uuid.UUID(int=(domain or number) << 96))
     net = Network(
         id=NetworkId(uuid.uuid4()),
         name=f"n{number}",
@@ -47,10 +57,11 @@ def network(number: int, gateway: Gateway, *subnets: tuple[str, str | None]) -> 
         segment=number,
         mtu=1500,
         gateway=gateway,
+        isolation=isolation,
     )
-    vrf = Vrf(id=VrfId(key), host=HOST.id, name=f"network/{number}", zone=number, ofport=number)
+    vrf = Vrf(id=key, host=HOST.id, name=f"network/{number}", zone=number, ofport=number)
     on = DockerNetwork(
-        id=DockerNetworkId(uuid.uuid4()), docker_id=f"{number:064x}", host=HOST.id, network=net.id, vrf=vrf.id
+        id=DockerNetworkId(uuid.uuid4()), docker_id=f"{number:064x}", host=HOST.id, network=net.id, vrf=key
     )
     made = [
         Subnet(
@@ -62,12 +73,17 @@ def network(number: int, gateway: Gateway, *subnets: tuple[str, str | None]) -> 
         )
         for cidr, ip in subnets
     ]
-    return [net, vrf, on, *made]
+    return [net, *([] if domain else [vrf]), on, *made]
 
 
 NAT = network(1, Gateway.NAT, ("10.1.0.0/16", "10.1.0.1"))
 DUAL = network(2, Gateway.NAT, ("10.2.0.0/24", "10.2.0.1"), ("10.3.0.0/24", "10.3.0.1"), ("fd02::/64", "fd02::1"))
 ROUTED = network(3, Gateway.ROUTED, ("192.0.2.0/24", "192.0.2.1"), ("2001:db8::/64", "2001:db8::1"))
+OPEN = network(5, Gateway.NAT, ("10.5.0.0/24", "10.5.0.1"), ("fd05::/64", "fd05::1"), isolation=Isolation.OPEN)
+SHARING = [
+    network(6, Gateway.NAT, ("10.6.0.0/24", "10.6.0.1"), isolation=Isolation.TENANT),
+    network(7, Gateway.NAT, ("10.7.0.0/24", "10.7.0.1"), isolation=Isolation.TENANT, domain=6),
+]
 INTERNAL = network(4, Gateway.NONE, ("10.4.0.0/16", None))
 
 
@@ -96,6 +112,8 @@ def text(records: Records) -> str:
         ("nat", [NAT]),
         ("dual-stack", [DUAL]),
         ("routed", [ROUTED]),
+        ("open", [NAT, OPEN]),
+        ("tenant", SHARING),
         ("several", [ROUTED, INTERNAL, NAT, DUAL]),
     ],
 )
