@@ -119,7 +119,7 @@ def test_a_false_source_that_got_past_the_switch_is_dropped_by_the_host(host: Ho
 
 
 def gateway_of(host: Host, port: str) -> str:
-    found = re.search(r"inet ([0-9.]+)/24", host.ip("addr", "show", "dev", port)) if port.startswith("mg") else None
+    found = re.search(r"inet ([0-9.]+)/24", host.ip("addr", "show", "dev", port)) if port.startswith("mg-") else None
     return found[1] if found else ""
 
 
@@ -137,7 +137,7 @@ def test_networks_of_a_tenant_reach_each_other_without_the_host(host: Host) -> N
     ports = host.vsctl("list-ports", "moorage0").split()
     out = host.in_netns("team1", "ping", "-n", "-c", "1", addresses(host, "team2")[0])
 
-    assert len(NETWORKS) - 1 == len([port for port in ports if port.startswith("mg")])  # one for both
+    assert len(NETWORKS) - 1 == len([port for port in ports if port.startswith("mg-")])  # one for both
     assert "ttl=63" in out  # one hop: the switch
 
 
