@@ -18,12 +18,14 @@ from controller import status
 from controller.framework import Framework
 from controller.marks import EndpointMarks, MarkPlanner, Situation
 from controller.planner import FlowPlanner, HostUnknownError, Owner, concerned
+from controller.rates import MeterPlanner, metered
 from controller.session import Session
 from controller.switch import SwitchFlows
+from controller.switch_meters import SwitchMeters
 from daemonkit import log as logs
 from daemonkit.admin import AdminServer
 from daemonkit.config import Config, ConfigError, load
-from daemonkit.loop import Layer, Loop
+from daemonkit.loop import Key, Layer, Loop
 from daemonkit.metrics import Metrics
 from daemonkit.version import version
 from records.errors import RecordsError
@@ -57,7 +59,10 @@ class Controller:
         self.switch = SwitchFlows(self.session, self._settled)
         marks = MarkPlanner(self.plan)
         self.flows: Loop[Records] = Loop(
-            [Layer("flows", self.plan, self.switch)],
+            [
+                Layer("meters", MeterPlanner(self.plan), SwitchMeters(self.session)),  # flows refer to them
+                Layer("flows", self.plan, self.switch),
+            ],
             self._records,
             resync=resync,
             metrics=metrics.loop,
@@ -127,12 +132,13 @@ class Controller:
             self.marks.poke()
             return
         records = self._store.snapshot()
-        owners: set[Owner] = set()
+        keys: set[Key] = set()
         for change in changes:
             if not _only_marked(change):
-                owners |= concerned(change, records)
-        if owners:
-            self.flows.poke(("flows", owner) for owner in owners)
+                keys.update(("meters", number) for number in metered(change))
+                keys.update(("flows", owner) for owner in concerned(change, records))
+        if keys:
+            self.flows.poke(keys)
         endpoints = [change.new.id for change in changes if isinstance(change.new, Endpoint)]
         if endpoints:
             self.marks.poke(("marks", endpoint) for endpoint in endpoints)

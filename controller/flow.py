@@ -23,6 +23,7 @@ Identity = tuple[int, int, int]  # cookie, table, priority
 HEAD = 40  # bytes of a flow-mod between the OpenFlow header and the match
 _head = struct.Struct("!QQBBHHHIIIH2xHH").pack  # with the match's own header
 _apply = struct.Struct("!HH4x").pack
+_meter = struct.Struct("!HHI").pack
 _key = struct.Struct("!BH").pack
 _GOTO = [struct.pack("!HHB3x", 1, 8, table) for table in range(max(Table) + 1)]  # lists: an enum's hash is slow
 _COOKIES = [OURS | feature << 40 for feature in range(max(Feature) + 1)]
@@ -44,6 +45,7 @@ class Flow(NamedTuple):
     match: tuple[Term, ...]
     actions: tuple[Action, ...]
     goto: Table | None
+    meter: int | None = None  # that packets must pass first
 
     def __hash__(self) -> int:
         return hash(self.body)
@@ -58,7 +60,8 @@ class Flow(NamedTuple):
         """As `ovs-ofctl add-flow` reads it, without the cookie."""
         head = f"table={self.table:d}, priority={self.priority}"
         matched = match_text(self.match)
-        done = [action.text for action in self.actions]
+        done = [f"meter:{self.meter}"] if self.meter is not None else []
+        done += [action.text for action in self.actions]
         if self.goto is not None:
             done.append(f"goto_table:{self.goto:d}")
         return f"{head}{',' if matched else ''}{matched} actions={','.join(done) or 'drop'}"
@@ -71,8 +74,10 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
     match: Sequence[Term] = (),
     actions: Sequence[Action] = (),
     goto: Table | None = None,
+    *,
+    meter: int | None = None,
 ) -> Flow:
-    """Return the flow; no actions and no `goto` drop the packet.
+    """Return the flow; no actions and no `goto` drop the packet, as does the meter of that number.
 
     Raises:
         ValueError: the match cannot be (see `match.ordered`), or `goto` leads back.
@@ -84,6 +89,8 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
     matched = b"".join([term[0] for term in terms])
     done = b"".join([action[0] for action in actions])
     instructions = _apply(4, 8 + len(done)) + done if done else b""
+    if meter is not None:
+        instructions = _meter(6, 8, meter) + instructions
     if goto is not None:
         instructions += _GOTO[goto]
     place = _key(table, priority) + matched
@@ -92,4 +99,4 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
     head = _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0, 1, length)
     body = head + matched + _PADS[length & 7] + instructions
     identity = (cookie, table, priority)
-    return Flow(body, identity, place, table, priority, terms, tuple(actions), goto)
+    return Flow(body, identity, place, table, priority, terms, tuple(actions), goto, meter)

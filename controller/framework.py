@@ -35,8 +35,8 @@ from typing import Any, Literal
 
 import structlog
 
+from controller.events import Events
 from controller.openflow import Refusal
-from controller.session import Events
 from controller.wire import HANDSHAKE, TICK, Wire
 
 Name = Literal["os_ken", "ryu"]
@@ -143,7 +143,8 @@ class _Library:
     def begin(self, events: Events) -> None:
         """Start the library's applications and ours."""
         self._module("controller.controller").CONF(args=[], project="moorage", default_config_files=[])
-        self._module("ofproto.ofproto_v1_3_parser").OFPFlowStatsReply.cls_stats_body_cls = _Body
+        parser = self._module("ofproto.ofproto_v1_3_parser")
+        parser.OFPFlowStatsReply.cls_stats_body_cls = parser.OFPMeterConfigStatsReply.cls_stats_body_cls = _Body
         manager = self._bricks.AppManager()
         self._apps = [manager.instantiate(kind) for kind in (self._handler_class(), self._app_class(events))]
         for app in self._apps:
@@ -218,10 +219,10 @@ class _Library:
         event, main = self._module("controller.ofp_event"), self._module("controller.handler").MAIN_DISPATCHER
         protocol = self._module("ofproto.ofproto_v1_3")
 
-        def on(name: str) -> Callable[[Callable[[Any, Any], None]], Callable[[Any, Any], None]]:
+        def on(*names: str) -> Callable[[Callable[[Any, Any], None]], Callable[[Any, Any], None]]:
             def mark(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
                 marked: Callable[[Any, Any], None] = self._module("controller.handler").set_ev_cls(
-                    getattr(event, f"EventOFP{name}"), [main]
+                    [getattr(event, f"EventOFP{name}") for name in names], [main]
                 )(_guarded(handler))
                 return marked
 
@@ -245,10 +246,10 @@ class _Library:
                 code = ev.msg.exp_type if ev.msg.type == 0xFFFF else ev.msg.code
                 events.refused(ev.msg.datapath.socket, ev.msg.xid, Refusal(ev.msg.type, code))
 
-            @on("FlowStatsReply")
-            def flows(self, ev: Any) -> None:
+            @on("FlowStatsReply", "MeterConfigStatsReply")
+            def statistics(self, ev: Any) -> None:
                 entries = b"".join(body.entries for body in ev.msg.body)
-                events.flows(
+                events.statistics(
                     ev.msg.datapath.socket, ev.msg.xid, entries, more=bool(ev.msg.flags & protocol.OFPMPF_REPLY_MORE)
                 )
 

@@ -58,6 +58,7 @@ _KINDS = {
     3: "bad instruction",
     4: "bad match",
     5: "flow-mod failed",
+    12: "meter-mod failed",
     17: "bundle failed",
     0xFFFF: "error of an extension",
 }

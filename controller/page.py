@@ -10,13 +10,13 @@ from controller.planner import fixed, flows
 from controller.view import Attachment, Domain, Segment
 
 MEANINGS = {
-    Table.CLASSIFY: "by port: which segment (metadata) and routing domain (reg4)",
+    Table.CLASSIFY: "by port: which segment (metadata) and routing domain (reg4); meter of what an endpoint sends",
     Table.PORT_SECURITY: "an endpoint sends with its own MAC and addresses only",
     Table.SOURCE: "reserved: identity of senders on other hosts",
     Table.NEIGHBOUR: "answers ARP for whole subnets, and the first half of neighbour solicitations",
     Table.NEIGHBOUR_ANSWER: "second half: the link-layer address option",
     Table.ROUTE: "to another subnet of the routing domain, or to its gateway port",
-    Table.FORWARD: "by segment and address: the port (reg3) and its MAC",
+    Table.FORWARD: "by segment and address: the port (reg3) and its MAC; meter of what an endpoint receives",
     Table.CONNECTION: "reserved: connection tracking",
     Table.STATE: "reserved: state of the connection",
     Table.POLICY: "reserved: who may talk to whom",

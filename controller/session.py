@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import Protocol
 
 import structlog
 
-from controller import openflow
+from controller import meter, openflow
+from controller.events import Link
+from controller.meter import Command, Meter
 from controller.openflow import Refusal, Seen
 
 ANSWER = 10.0  # seconds within which a live switch answers; 100,000 flows take it 1
@@ -28,41 +29,6 @@ class DisconnectedError(OSError):
     """There is no connection to the switch, or it ended before the answer."""
 
 
-class Link(Protocol):
-    """A connection, made by the framework."""
-
-    def send(self, data: bytes) -> None:
-        """Send all of it; OSError where that cannot be."""
-
-    def close(self) -> None:
-        """End the connection; `Events.disconnected` follows."""
-
-
-class Events(Protocol):
-    """What the framework tells, from its own thread; must not wait."""
-
-    def connected(self, link: Link) -> None:
-        """Say that the handshake is done."""
-
-    def disconnected(self, link: Link | None, reason: str) -> None:
-        """Say that the connection ended, or (no link) that none could be made."""
-
-    def barrier(self, link: Link, xid: int) -> None:
-        """Give the answer to a barrier."""
-
-    def refused(self, link: Link, xid: int, refusal: Refusal) -> None:
-        """Give an error."""
-
-    def flows(self, link: Link, xid: int, entries: bytes, *, more: bool) -> None:
-        """Give a part of the answer to a request for flows."""
-
-    def ports_listed(self, link: Link, ports: Mapping[str, int], *, more: bool) -> None:
-        """Give a part of the answer to a request for ports: name to number."""
-
-    def port_changed(self, link: Link, name: str, number: int | None) -> None:
-        """Say that a port came, changed, or (None) went."""
-
-
 @dataclasses.dataclass(slots=True)
 class _Open:
     """What belongs to one connection."""
@@ -72,7 +38,7 @@ class _Open:
     bundles: count[int] = dataclasses.field(default_factory=lambda: count(1))
     barriers: set[int] = dataclasses.field(default_factory=set)
     refusals: dict[int, Refusal] = dataclasses.field(default_factory=dict)
-    flows: dict[int, list[bytes]] = dataclasses.field(default_factory=dict)  # unfinished answers
+    statistics: dict[int, list[bytes]] = dataclasses.field(default_factory=dict)  # unfinished answers
     finished: set[int] = dataclasses.field(default_factory=set)
     listing: dict[str, int] = dataclasses.field(default_factory=dict)  # ports of an unfinished answer
     ports: dict[str, int] | None = None  # None until all were listed
@@ -110,18 +76,17 @@ class Session:
             DisconnectedError: no answer.
 
         """
-        with self._wake:
-            now = self._current()
-            xid = next(now.xids)
-            now.flows[xid] = []
-        self._send(now, [openflow.flows_request(xid, cookie, mask, table)])
-        with self._wake:
-            self._await(now, lambda: xid in now.finished or xid in now.refusals)
-            now.finished.discard(xid)
-            parts = now.flows.pop(xid)
-            if (refusal := now.refusals.pop(xid, None)) is not None:
-                raise DisconnectedError(f"the switch does not show its flows: {refusal.text}")
+        parts = self._ask(lambda xid: openflow.flows_request(xid, cookie, mask, table), "flows")
         return [seen for part in parts for seen in openflow.parse_flows(part)]
+
+    def meters(self) -> list[Meter]:
+        """Return all the switch's meters.
+
+        Raises:
+            DisconnectedError: no answer.
+
+        """
+        return [found for part in self._ask(meter.request, "meters") for found in meter.parse(part)]
 
     def bundle(self, bodies: Sequence[bytes]) -> Mapping[int, Refusal]:
         """Make all of the flow-mods at once, in their order, and wait until they are in force.
@@ -133,18 +98,18 @@ class Session:
             DisconnectedError: no answer; they may be in force or not.
 
         """
-        with self._wake:
-            now = self._current()
-            first = next(now.xids)
-            after = first + len(bodies) + 1
-            now.xids = count(after + 1)
-            number = next(now.bundles)
-        self._send(now, [*openflow.bundle(number, bodies, first), openflow.barrier(after)])
-        with self._wake:
-            self._await(now, lambda: after in now.barriers)
-            now.barriers.discard(after)
-            mine = [xid for xid in now.refusals if first <= xid <= after]
-            return {xid - first: now.refusals.pop(xid) for xid in mine}
+        return self._change(len(bodies), lambda now, xid: openflow.bundle(next(now.bundles), bodies, xid))
+
+    def change_meters(self, steps: Sequence[tuple[Command, Meter]]) -> Mapping[int, Refusal]:
+        """Change meters in their order, and wait until it is done; return the refusals by place in `steps`.
+
+        Raises:
+            DisconnectedError: no answer; they may be changed or not.
+
+        """
+        return self._change(
+            len(steps), lambda _, xid: (meter.modification(at, *step) for at, step in enumerate(steps, xid))
+        )
 
     def ports(self) -> Mapping[str, int] | None:
         """Return the ports, name to number; None while they are not known."""
@@ -166,6 +131,35 @@ class Session:
         """Return when (seconds of the epoch) the connection came or went."""
         with self._wake:
             return self._since
+
+    def _ask(self, request: Callable[[int], bytes], what: str) -> list[bytes]:
+        """Return the parts of the answer to a request for statistics."""
+        with self._wake:
+            now = self._current()
+            xid = next(now.xids)
+            now.statistics[xid] = []
+        self._send(now, [request(xid)])
+        with self._wake:
+            self._await(now, lambda: xid in now.finished or xid in now.refusals)
+            now.finished.discard(xid)
+            parts = now.statistics.pop(xid)
+            if (refusal := now.refusals.pop(xid, None)) is not None:
+                raise DisconnectedError(f"the switch does not show its {what}: {refusal.text}")
+        return parts
+
+    def _change(self, size: int, messages: Callable[[_Open, int], Iterable[bytes]]) -> Mapping[int, Refusal]:
+        """Send `messages` of `size` xids and one for all; return the refusals by place."""
+        with self._wake:
+            now = self._current()
+            first = next(now.xids)
+            after = first + size + 1
+            now.xids = count(after + 1)
+        self._send(now, [*messages(now, first), openflow.barrier(after)])
+        with self._wake:
+            self._await(now, lambda: after in now.barriers)
+            now.barriers.discard(after)
+            mine = [xid for xid in now.refusals if first <= xid <= after]
+            return {xid - first: now.refusals.pop(xid) for xid in mine}
 
     def _current(self) -> _Open:
         if self._open is None:
@@ -237,11 +231,11 @@ class Session:
                 now.refusals.setdefault(xid, refusal)
                 self._wake.notify_all()
 
-    def flows(self, link: Link, xid: int, entries: bytes, *, more: bool) -> None:
+    def statistics(self, link: Link, xid: int, entries: bytes, *, more: bool) -> None:
         """Take a part of an answer."""
         with self._wake:
-            if (now := self._of(link)) is not None and xid in now.flows:
-                now.flows[xid].append(entries)
+            if (now := self._of(link)) is not None and xid in now.statistics:
+                now.statistics[xid].append(entries)
                 if not more:
                     now.finished.add(xid)
                     self._wake.notify_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from controller.match import Address, Prefix
+from controller.meter import receiving, sending
 from records.model import Endpoint, Gateway, Host, Kind, Network, Subnet, Uplink, Vrf
 from records.snapshot import Records
 
@@ -24,6 +25,8 @@ class Attachment:
     zone: int
     spoof: bool = False
     on_vlan: bool = False
+    receive_meter: int | None = None
+    send_meter: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def attachment(records: Records, host: Host, endpoint: Endpoint) -> Attachment |
         zone=vrf.zone,
         spoof=endpoint.spoof,
         on_vlan=network.kind is Kind.VLAN,
+        receive_meter=receiving(endpoint.ofport) if endpoint.receive_rate is not None else None,
+        send_meter=sending(endpoint.ofport) if endpoint.send_rate is not None else None,
     )
 
 

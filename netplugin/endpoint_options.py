@@ -7,20 +7,29 @@ so nothing here tells upper from lower case.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from daemonkit.errors import BadRequest
 from netplugin.options import refuse_unknown
 
-SPOOF = "moorage.spoof"
-KNOWN = frozenset((SPOOF,))
+RATE, SPOOF = "moorage.rate", "moorage.spoof"
+KNOWN = frozenset((RATE, SPOOF))
+
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(kbit|mbit|gbit)")
+_KBIT = {"kbit": 1, "mbit": 1_000, "gbit": 1_000_000}
+RATE_MIN = 256  # kbit/s: a packet of 64 kB, which Linux sends as one, is 2 s of it
+RATE_MAX = 1_000_000_000  # kbit/s: a meter's burst of a quarter of a second fits 32 bits
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EndpointOptions:
     """A container's attachment as its user asked for it."""
 
+    receive_rate: int | None = None  # kbit/s, towards the container; None: no limit
+    send_rate: int | None = None  # kbit/s, from the container
     spoof: bool = False  # whether it may send with addresses that are not its own
 
 
@@ -34,13 +43,35 @@ def parse(given: Mapping[str, Any] | None) -> EndpointOptions:
     given = given or {}
     refuse_unknown(given, KNOWN)
     texts = {key: _text(key, given[key]) for key in KNOWN if key in given}
-    return EndpointOptions(spoof=_spoof(texts.get(SPOOF)))
+    receive, send = _rates(texts.get(RATE))
+    return EndpointOptions(receive, send, spoof=_spoof(texts.get(SPOOF)))
 
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"{key} must be a text")
     return value.strip().lower()
+
+
+def _rates(text: str | None) -> tuple[int | None, int | None]:
+    """Return what `20mbit` or `10mbit/2mbit` (towards the container, from it) means in kbit/s."""
+    if text is None:
+        return None, None
+    receive, _, send = text.partition("/")
+    return _rate(text, receive), _rate(text, send if "/" in text else receive)
+
+
+def _rate(whole: str, text: str) -> int:
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise BadRequest(
+            f"{RATE}={whole!r}: expected a number with kbit, mbit or gbit, such as 20mbit, "
+            "or two for receiving and sending, such as 10mbit/2mbit"
+        )
+    kbit = int(Decimal(found[1]) * _KBIT[found[2]])
+    if not RATE_MIN <= kbit <= RATE_MAX:
+        raise BadRequest(f"{RATE}={whole!r}: expected {RATE_MIN}kbit to {RATE_MAX // 1_000_000}gbit")
+    return kbit
 
 
 def _spoof(text: str | None) -> bool:

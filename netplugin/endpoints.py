@@ -110,6 +110,8 @@ class Endpoints:
             mac=mac,
             ipv4=ipv4,
             ipv6=ipv6,
+            receive_rate=asked.receive_rate,
+            send_rate=asked.send_rate,
             spoof=asked.spoof,
         )
         # Docker gives an address to one endpoint at a time: one that still has it is of a container that died unseen.

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from controller.flow import HEAD, Flow
+from controller.meter import Command, Meter
 from controller.openflow import Refusal, Seen, content
 from controller.session import DisconnectedError, Session
 
@@ -25,6 +26,8 @@ class FakeSwitch(Session):
         self.shows: Callable[[bytes], bytes] = lambda content: content
         self.away = False
         self.bundles: list[int] = []  # flow-mods in each
+        self.limits: dict[int, Meter] = {}
+        self.refuses_meters: Callable[[Meter], bool] = lambda _: False
 
     def put(self, flow: Flow, *, cookie: int | None = None, shown: bytes | None = None) -> None:
         """Have a flow, as if somebody had made it."""
@@ -39,6 +42,7 @@ class FakeSwitch(Session):
     def restart(self) -> None:
         """Come back empty, on a new connection."""
         self.table = {}
+        self.limits = {}
         self.connections += 1
 
     def has(self) -> set[tuple[tuple[int, int, int], bytes]]:
@@ -61,6 +65,27 @@ class FakeSwitch(Session):
         for body in bodies:
             self._change(body)
         return {}
+
+    def meters(self) -> list[Meter]:
+        self._reach()
+        return list(self.limits.values())
+
+    def change_meters(self, steps: Sequence[tuple[Command, Meter]]) -> Mapping[int, Refusal]:
+        self._reach()
+        refused: dict[int, Refusal] = {}
+        for place, (command, meter) in enumerate(steps):
+            there = meter.number in self.limits
+            if self.refuses_meters(meter):
+                refused[place] = Refusal(12, 11)  # out of meters
+            elif command is Command.ADD and there:
+                refused[place] = Refusal(12, 1)
+            elif command is Command.MODIFY and not there:
+                refused[place] = Refusal(12, 3)
+            elif command is Command.DELETE:
+                self.limits.pop(meter.number, None)
+            else:
+                self.limits[meter.number] = meter
+        return refused
 
     def _reach(self) -> None:
         if self.away:

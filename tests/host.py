@@ -137,7 +137,8 @@ S1 = dataclasses.replace(endpoint("s1", WEB, 14, "10.1.0.14/16", "fd00:1::14/64"
 P1 = endpoint("p1", PHYS, 51, "10.5.0.51/16", "fd00:5::51/64")
 P2 = endpoint("p2", PHYS, 52, "10.5.0.52/16", mac="0a:00:00:00:00:52")
 OUTSIDERS = [P1, P2]
-ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2, S1]
+L1 = dataclasses.replace(endpoint("l1", WEB, 15, "10.1.0.15/16", "fd00:1::15/64"), receive_rate=10_000, send_rate=2_000)
+ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2, S1, L1]
 
 ALL: Sequence[Record] = [
     HOST,

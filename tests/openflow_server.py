@@ -60,6 +60,7 @@ class OpenFlowServer:
         self.path = path
         self.connections: list[Connection] = []
         self.ports: dict[str, int] = {"moorage0": 0xFFFFFFFE}
+        self.shows: dict[int, bytes] = {}  # statistics by their type; none of the others
         self.answer: Callable[[Connection, int, int, bytes], None] = self.usual
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -78,7 +79,10 @@ class OpenFlowServer:
                 ports = b"".join(port(name, number) for name, number in self.ports.items())
                 connection.send(message(MULTIPART_REPLY, struct.pack("!HH4x", PORT_DESC, 0) + ports, xid))
             case 18:
-                connection.send(message(MULTIPART_REPLY, struct.pack("!HH4x", 1, 0), xid))
+                kind = struct.unpack_from("!H", body)[0]
+                connection.send(
+                    message(MULTIPART_REPLY, struct.pack("!HH4x", kind, 0) + self.shows.get(kind, b""), xid)
+                )
             case 20:
                 connection.send(message(BARRIER_REPLY, xid=xid))
 

@@ -19,7 +19,7 @@ _HOST = load(FROM_GATEWAY, fields.REG0)
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """From an endpoint."""
     actions = (load(at.zone, fields.REG4), load(at.segment, fields.METADATA))
-    yield flow(_FEATURE, _TABLE, 100, (in_port(at.port),), actions, Table.PORT_SECURITY)
+    yield flow(_FEATURE, _TABLE, 100, (in_port(at.port),), actions, Table.PORT_SECURITY, meter=at.send_meter)
 
 
 def gateway(domain: Domain) -> Iterator[Flow]:

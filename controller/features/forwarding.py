@@ -22,7 +22,7 @@ def endpoint(at: Attachment) -> Iterator[Flow]:
     for address in (at.ipv4, at.ipv6):
         if address is not None:
             match = (ip(address.version), in_segment(at.segment), ip_dst(address))
-            yield flow(_FEATURE, _TABLE, 200, match, actions, Table.OUT)
+            yield flow(_FEATURE, _TABLE, 200, match, actions, Table.OUT, meter=at.receive_meter)
 
 
 def segment(of: Segment) -> Iterator[Flow]:

@@ -88,7 +88,9 @@ def endpoint(at: Attachment) -> Iterator[Flow]:
     for claim in false:
         yield drop(_FEATURE, Table.PORT_SECURITY, _FALSE, (*here, *claim), Reason.FALSE_OUTSIDER)
     for_it = (in_segment(at.segment), eth_dst(at.mac))
-    yield flow(_FEATURE, Table.FORWARD, _TO_MAC, for_it, (load(at.port, fields.REG3),), Table.OUT)
+    yield flow(
+        _FEATURE, Table.FORWARD, _TO_MAC, for_it, (load(at.port, fields.REG3),), Table.OUT, meter=at.receive_meter
+    )
 
 
 def fixed() -> Iterator[Flow]:

@@ -11,12 +11,13 @@ import pytest
 
 from controller.agent import Controller
 from controller.framework import Name
+from controller.meter import receiving, sending
 from daemonkit.metrics import Metrics
 from records.memory import MemoryStore
 from records.writes import Delete, Insert, Update
 from tests import host
 from tests.controlled import config, is_settled, is_up, start
-from tests.host import ENDPOINTS, W1, W2, WEB
+from tests.host import ENDPOINTS, L1, W1, W2, WEB
 from tests.switch import BRIDGE, Switch, eventually, switch
 
 pytestmark = pytest.mark.system
@@ -175,7 +176,7 @@ def test_nothing_is_deleted_before_the_records_know_the_host(one: Switch, store:
     controller.flows.settle([("flows", "*")], time.monotonic() + 1)
 
     assert one.flows() == before
-    assert [f.reason for f in controller.flows.failures().values()] == ["host a is not in the records yet"]
+    assert {f.reason for f in controller.flows.failures().values()} == {"host a is not in the records yet"}
     empty.commit([Insert(record) for record in host.ALL])
     eventually(lambda: is_settled(controller, empty))
     assert one.flows() == before
@@ -192,3 +193,52 @@ def test_a_host_whose_record_vanishes_keeps_its_flows(one: Switch) -> None:
 
     assert one.flows() == before
     controller.stop()
+
+
+def meters(one: Switch) -> dict[int, str]:
+    """Return number and band of the switch's meters, as `ovs-ofctl` shows them."""
+    return {
+        int(n): band
+        for n, band in re.findall(r"meter=(\d+) kbps burst bands=\s*(.*)", one.ofctl("dump-meters", BRIDGE))
+    }
+
+
+LIMITS = {
+    sending(L1.ofport): "type=drop rate=2000 burst_size=600",
+    receiving(L1.ofport): "type=drop rate=10000 burst_size=2500",
+}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_limits_come_back_whatever_becomes_of_the_switch_and_go_with_the_endpoint(
+    one: Switch, store: MemoryStore, framework: Name
+) -> None:
+    one.ofctl("del-flows", BRIDGE)
+    one.ofctl("add-meter", BRIDGE, "meter=7,kbps,band=type=drop,rate=1")  # somebody else's
+    controller = start(one, store, framework, resync=1.0)
+    try:
+        eventually(lambda: all(is_up(store, endpoint) for endpoint in ENDPOINTS))
+        assert LIMITS == {n: band for n, band in meters(one).items() if n != 7}
+        count = len(one.flows())
+
+        one.ofctl("del-meter", BRIDGE, f"meter={sending(L1.ofport)}")  # takes the flow that names it along
+        one.ofctl("mod-meter", BRIDGE, f"meter={receiving(L1.ofport)},kbps,burst,band=type=drop,rate=99,burst_size=99")
+        eventually(lambda: LIMITS.items() <= meters(one).items() and len(one.flows()) == count)
+
+        store.commit([Delete(L1)])
+        eventually(lambda: not LIMITS.keys() & meters(one).keys())
+    finally:
+        controller.stop()
+        one.ofctl("del-meter", BRIDGE, "meter=7")
+
+
+def test_limits_are_in_the_switch_again_after_its_restart(
+    one: Switch, store: MemoryStore, controller: Controller
+) -> None:
+    assert meters(one) == LIMITS
+
+    one.kill_vswitchd()
+    one.start_vswitchd()
+
+    eventually(lambda: controller.session.connections == 2 and is_settled(controller, store), within=20)
+    assert meters(one) == LIMITS

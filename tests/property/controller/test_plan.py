@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from controller.flow import OURS, OURS_MASK, Flow
 from controller.match import mac_number
+from controller.meter import Meter
 from controller.openflow import content
 from controller.planner import FIXED, UNCLAIMED, FlowPlanner, Flows, Owner, View, concerned, flows
+from controller.rates import MeterPlanner, metered
 from controller.switch import SwitchFlows
 from controller.view import Attachment, Domain, Segment, Trunk, Vlan
 from daemonkit.diff import diff
-from records.model import Gateway, Kind, Record
+from records.model import Endpoint, Gateway, Kind, Record
 from records.snapshot import Records
 from records.store import Change
 from tests import host
@@ -34,6 +36,8 @@ attachments = st.builds(
     zone=st.integers(1, 65535),
     spoof=st.booleans(),
     on_vlan=st.booleans(),
+    receive_meter=st.none() | st.integers(0x20000, 0x2FEFF),
+    send_meter=st.none() | st.integers(0x10000, 0x1FEFF),
 )
 domains = st.builds(Domain, zone=st.integers(1, 65535), port=st.integers(1, 65279))
 prefixes = st.one_of(
@@ -61,9 +65,21 @@ segments = st.builds(
     subnets=st.lists(subnets, max_size=3).map(tuple),
 )
 
+rates = st.integers(1, 2**31 - 1)
+
 # What may become of each record: it goes, or comes back with other values in some columns.
 VARIANTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
-    "Endpoint": st.fixed_dictionaries({}, optional={"ofport": st.integers(1, 50), "mac": macs, "up": st.booleans()}),
+    "Endpoint": st.fixed_dictionaries(
+        {},
+        optional={
+            "ofport": st.integers(1, 50),
+            "mac": macs,
+            "up": st.booleans(),
+            "spoof": st.booleans(),
+            "receive_rate": st.none() | rates,
+            "send_rate": st.none() | rates,
+        },
+    ),
     "Network": st.fixed_dictionaries(
         {},
         optional={
@@ -129,6 +145,35 @@ def test_a_plan_kept_up_by_changes_is_the_plan_made_from_nothing(
 
     expected = whole(records)
     assert {o: f for o, f in kept.items() if f} == {o: f for o, f in expected.items() if f}
+
+
+def all_meters(records: Records) -> dict[int, Meter]:
+    plan = MeterPlanner(FlowPlanner("a"))
+    return {number: found for number in plan.keys(records) if (found := plan.want(records, number)) is not None}
+
+
+@settings(max_examples=150)
+@given(st.lists(steps(), max_size=12))
+def test_meters_kept_up_by_changes_are_those_made_from_nothing(
+    changes: Sequence[tuple[Record, Record | None]],
+) -> None:
+    records, plan = host.records(), MeterPlanner(FlowPlanner("a"))
+    kept = all_meters(records)
+    for original, new in changes:
+        old = records.tables[original.TABLE].get(original.id)
+        if old is None and new is None:
+            continue
+        if isinstance(new, Endpoint):
+            holder = records.endpoints.one(host=new.host, ofport=new.ofport)
+            if holder is not None and holder.id != new.id:
+                continue  # the database refuses it
+        records = records.replaced([(old, new)])
+        for number in metered(Change(old, new)):
+            kept.pop(number, None)
+            if (wanted := plan.want(records, number)) is not None:
+                kept[number] = wanted
+
+    assert kept == all_meters(records)
 
 
 @settings(max_examples=200)

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from controller import fields, openflow
+from controller import fields, meter, openflow
 from controller.actions import BACK, DEC_TTL, POP_VLAN, Action, load, move, output, output_by, push_vlan, set_field
 from controller.fields import FIELDS, Field
 from controller.flow import Flow, flow
 from controller.framework import Framework, Name
 from controller.match import term
+from controller.meter import Command
 from controller.openflow import Seen
 from controller.pipeline import Feature, Table
 from controller.planner import FlowPlanner, fixed
@@ -191,14 +192,62 @@ def library_flow(library: Any, ours: Flow, command: int, mask: int) -> Any:
     )
 
 
+EXAMPLE_FEATURE = Feature.ROUTING
 EXAMPLE = flow(
-    Feature.ROUTING,
+    EXAMPLE_FEATURE,
     Table.ROUTE,
     77,
     (term(fields.IN_PORT, 5), term(fields.ETH_SRC, 0x020000000002)),
     (set_field(fields.ETH_SRC, 0x020000000001), DEC_TTL),
     Table.OUT,
 )
+
+
+def test_a_flow_with_a_meter_is_what_the_library_writes(library: Any) -> None:
+    parser = library.parser
+    ours = flow(EXAMPLE_FEATURE, EXAMPLE.table, 77, EXAMPLE.match, EXAMPLE.actions, EXAMPLE.goto, meter=0x10005)
+    theirs = library_flow(library, ours, library.protocol.OFPFC_ADD, 0)
+    theirs.instructions.insert(0, parser.OFPInstructionMeter(0x10005))
+
+    assert library.message(theirs, 1)[8:] == ours.body
+    assert "actions=meter:65541,set_field:" in ours.text
+    assert ours.place == EXAMPLE.place
+    assert ours.cookie != EXAMPLE.cookie
+
+
+@pytest.mark.parametrize("command", Command)
+def test_a_meter_mod_is_what_the_library_writes(library: Any, command: Command) -> None:
+    parser, protocol = library.parser, library.protocol
+    limit = meter.meter(0x20005, 10_000)
+    bands = [] if command is Command.DELETE else [parser.OFPMeterBandDrop(10_000, 2_500)]
+    flags = protocol.OFPMF_KBPS | protocol.OFPMF_BURST
+    message = parser.OFPMeterMod(library.datapath, int(command), flags, 0x20005, bands)
+
+    assert meter.modification(7, command, limit) == library.message(message, 7)
+
+
+def test_meters_are_asked_for_and_read_as_the_library_does(library: Any) -> None:
+    ask = library.parser.OFPMeterConfigStatsRequest(library.datapath, 0, library.protocol.OFPM_ALL)
+    limits = [meter.meter(number, rate) for number, rate in ((0x10005, 2_000), (0x20005, 10_000))]
+    shown = b"".join(struct.pack("!HHIHHIIxxxx", 24, 5, m.number, 1, 16, m.rate, m.burst) for m in limits)
+
+    theirs = library.parser.OFPMeterConfigStats.parser(shown, 24)
+
+    assert meter.request(7) == library.message(ask, 7)
+    assert list(meter.parse(shown)) == limits
+    assert limits[1] == (theirs.meter_id, theirs.bands[0].rate, theirs.bands[0].burst_size)
+
+
+def test_a_meter_of_another_make_is_seen_as_one_that_is_not_wanted() -> None:
+    packets = struct.pack("!HHIHHIIxxxx", 24, 6, 0x10005, 1, 16, 2_000, 600)
+    remark = struct.pack("!HHIHHIIBxxx", 24, 5, 0x10006, 2, 16, 2_000, 600, 1)
+    empty = struct.pack("!HHI", 8, 5, 0x10007)
+
+    assert [(m.number, m.rate) for m in meter.parse(packets + remark + empty)] == [
+        (0x10005, 0),
+        (0x10006, 0),
+        (0x10007, 0),
+    ]
 
 
 def test_a_bundle_is_what_the_library_writes(library: Any) -> None:

@@ -16,11 +16,15 @@ from pathlib import Path
 import pytest
 
 from controller import wire
+from controller.events import Link
 from controller.framework import Framework, Name
-from controller.session import DisconnectedError, Link, Session
+from controller.meter import Command, meter
+from controller.session import DisconnectedError, Session
 from tests import openflow_server as of
 from tests.openflow_server import Connection, OpenFlowServer, message
 from tests.switch import eventually
+
+METER_CONFIG, METER_MOD = 10, 29
 
 
 @pytest.fixture(params=["os_ken", "ryu"])
@@ -79,6 +83,16 @@ def test_the_handshake_leads_to_a_session_with_ports(session: Session) -> None:
 def test_requests_are_answered(session: Session) -> None:
     assert session.dump(0, 0) == []
     assert session.bundle([]) == {}
+
+
+def test_meters_are_told(session: Session, server: OpenFlowServer) -> None:
+    assert session.meters() == []
+    limit = meter(0x10005, 2_000)
+    server.shows[METER_CONFIG] = struct.pack("!HHIHHIIxxxx", 24, 5, *limit[:1], 1, 16, *limit[1:]) * 2
+
+    assert session.meters() == [limit, limit]
+    assert session.change_meters([(Command.ADD, limit), (Command.DELETE, limit)]) == {}
+    assert server.last().received[-3:] == [METER_MOD, METER_MOD, of.BARRIER]
 
 
 def test_echo_is_answered(session: Session, server: OpenFlowServer) -> None:

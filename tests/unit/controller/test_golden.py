@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.planner import FIXED, FlowPlanner, Owner
 from tests import host
-from tests.host import A1, APP, D1, DARK_NET, GREEN, P1, P2, PHYS, RED, RED_WEB, S1, UPLINK, W1, W3, WEB
+from tests.host import A1, APP, D1, DARK_NET, GREEN, L1, P1, P2, PHYS, RED, RED_WEB, S1, UPLINK, W1, W3, WEB
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "host.flows"
 
@@ -31,6 +31,7 @@ OWNERS: list[tuple[str, Owner]] = [
     ("network phys: VLAN 100, with two endpoints here", PHYS.id),
     ("endpoint p1 on a VLAN: dual stack", P1.id),
     ("endpoint p2 on a VLAN: a MAC address of the user's", P2.id),
+    ("endpoint l1: receives and sends with limits", L1.id),
 ]
 
 

@@ -17,6 +17,7 @@ from tests.host import (
     GREEN,
     GREY,
     KNOWN,
+    L1,
     OUTSIDERS,
     P1,
     P2,
@@ -137,7 +138,7 @@ def test_a_vlan_floods_to_the_endpoints_that_are_here() -> None:
 def test_a_change_of_a_network_concerns_its_endpoints_and_domains_too() -> None:
     renumbered = dataclasses.replace(WEB, segment=9)
 
-    assert concerned(Change(WEB, renumbered), host.records()) == {WEB.id, GREEN.id, W1.id, W2.id, W3.id, S1.id}
+    assert concerned(Change(WEB, renumbered), host.records()) == {WEB.id, GREEN.id, W1.id, W2.id, W3.id, S1.id, L1.id}
 
 
 def test_a_change_of_a_subnet_concerns_its_network_before_and_after() -> None:

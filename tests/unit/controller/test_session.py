@@ -10,11 +10,12 @@ import pytest
 
 from controller import session as module
 from controller.flow import flow
+from controller.meter import Command, meter
 from controller.openflow import Refusal, content
 from controller.pipeline import Feature, Table
 from controller.session import DisconnectedError, Session
 
-BARRIER, MULTIPART, EXPERIMENTER = 20, 18, 4
+BARRIER, MULTIPART, EXPERIMENTER, METER_MOD = 20, 18, 4, 29
 EXAMPLE = flow(Feature.DROPS, Table.DROP, 5)
 
 
@@ -101,14 +102,29 @@ def test_errors_of_a_bundle_name_the_place_of_the_flow(session: Session, link: F
     assert session.refusal == refusal.text
 
 
+def test_errors_of_meters_name_the_place_of_the_meter(session: Session, link: FakeLink) -> None:
+    refusal = Refusal(12, 11)
+
+    def refuse(xid: int) -> None:
+        if sum(kind == METER_MOD for kind, _ in link.sent) == 2:
+            session.refused(link, xid, refusal)
+
+    link.answers[METER_MOD] = refuse
+
+    refused = session.change_meters([(Command.ADD, meter(number, 1_000)) for number in range(3)])
+
+    assert {1: refusal} == refused
+    assert [METER_MOD, METER_MOD, METER_MOD, BARRIER] == [kind for kind, _ in link.sent[-4:]]
+
+
 def test_a_dump_is_done_when_no_more_is_to_come(session: Session, link: FakeLink) -> None:
     shown = content(EXAMPLE)
     entry = struct.pack("!HBxIIHHHH4xQQQ", 48 + len(shown), 60, 0, 0, 5, 0, 0, 0, EXAMPLE.cookie, 0, 0) + shown
 
     def answer(xid: int) -> None:
-        session.flows(link, xid + 1, entry, more=False)  # somebody else's
-        session.flows(link, xid, entry, more=True)
-        session.flows(link, xid, entry, more=False)
+        session.statistics(link, xid + 1, entry, more=False)  # somebody else's
+        session.statistics(link, xid, entry, more=True)
+        session.statistics(link, xid, entry, more=False)
 
     link.answers[MULTIPART] = answer
 
@@ -183,7 +199,7 @@ def test_what_an_old_connection_says_is_not_heard(session: Session, link: FakeLi
     session.ports_listed(link, {"mv1": 1}, more=False)
     session.port_changed(link, "mv1", 1)
     session.barrier(link, 1)
-    session.flows(link, 1, b"", more=False)
+    session.statistics(link, 1, b"", more=False)
 
     assert session.ports() is None
 

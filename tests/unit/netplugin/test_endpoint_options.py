@@ -36,3 +36,32 @@ def test_a_value_that_is_no_text_is_refused(value: Any) -> None:
 
 def test_a_slip_of_the_pen_is_refused_with_a_hint() -> None:
     assert "did you mean moorage.spoof?" in refusal(spof="allow")
+
+
+@pytest.mark.parametrize(
+    ("text", "receive", "send"),
+    [
+        ("20mbit", 20_000, 20_000),
+        ("10mbit/2mbit", 10_000, 2_000),
+        ("512kbit/1gbit", 512, 1_000_000),
+        ("2.5mbit", 2_500, 2_500),
+        ("20MBIT", 20_000, 20_000),
+        ("0.256mbit", 256, 256),
+        ("1000gbit", 1_000_000_000, 1_000_000_000),
+    ],
+)
+def test_a_rate_is_for_receiving_and_sending(text: str, receive: int, send: int) -> None:
+    assert EndpointOptions(receive_rate=receive, send_rate=send) == parse({"moorage.rate": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "20", "mbit", "20 mbit", "20mbps", "-1mbit", "20mbit/", "/20mbit", "1mbit/2mbit/3mbit", "1e3kbit", "٢mbit"],
+)
+def test_what_is_no_rate_is_refused_with_an_example(text: str) -> None:
+    assert "such as 20mbit" in refusal(rate=text)
+
+
+@pytest.mark.parametrize("text", ["255kbit", "0mbit", "1001gbit", "20mbit/1kbit"])
+def test_a_rate_out_of_range_is_refused_with_the_range(text: str) -> None:
+    assert "expected 256kbit to 1000gbit" in refusal(rate=text)
