@@ -30,10 +30,14 @@ LOOKS = 3  # looks in the time after which a thing counts as forgotten
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Known:
-    """What Docker knows: its networks of our driver with their endpoints' ids, and the subnets of all its networks."""
+    """What Docker knows: its networks of our driver with their endpoints' ids, and the subnets of all its networks.
+
+    `held` are the addresses of other drivers' networks that have them from our IPAM driver, by subnet.
+    """
 
     networks: Mapping[str, frozenset[str]]
     subnets: frozenset[str]
+    held: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
 
 Suspect = DockerNetwork | Endpoint | Subnet | Address
@@ -51,20 +55,27 @@ def missing(records: Records, host: str, known: Known) -> Iterator[Suspect]:
         on = records.docker_networks.get(endpoint.docker_network)
         if on is not None and endpoint.docker_id not in known.networks.get(on.docker_id, frozenset()):
             yield endpoint
-    yield from _unused(records, records.addresses.of(host=own.id))
+    yield from _unused(records, records.addresses.of(host=own.id), known)
     space = records.spaces.one(name=f"host/{host}")
     for subnet in records.subnets.of(space=space.id) if space is not None else ():
         if subnet.network is None and str(subnet.cidr) not in known.subnets:
             yield subnet
 
 
-def _unused(records: Records, held: Iterable[Address]) -> Iterator[Address]:
-    """Yield the addresses taken for endpoints that never came, or are gone; what a foreign driver does is not known."""
+def _unused(records: Records, held: Iterable[Address], known: Known) -> Iterator[Address]:
+    """Yield the addresses taken for endpoints that never came, or are gone; a gateway's goes with its subnet.
+
+    To a subnet without a network of ours all addresses but the gateway's are another driver's, to be found in `known`.
+    """
     used = {(e.network, own.ip) for e in records.endpoints for own in (e.ipv4, e.ipv6) if own is not None}
     for address in held:
         subnet = records.subnets.get(address.subnet)
-        network = None if subnet is None else subnet.network
-        if address.use is Use.ENDPOINT and network is not None and (network, address.ip) not in used:
+        if subnet is None or address.use is Use.GATEWAY:
+            continue
+        if subnet.network is None:
+            if str(address.ip) not in known.held.get(str(subnet.cidr), {str(address.ip)}):
+                yield address
+        elif address.use is Use.ENDPOINT and (subnet.network, address.ip) not in used:
             yield address
 
 
@@ -105,11 +116,11 @@ class Forgotten:
         self._since = {key: self._since.get(key, now) for key in suspects}
         for key, since in self._since.items():
             if now - since >= self._after:
-                self._forget(suspects[key])
+                self._forget(suspects[key], known)
 
-    def _forget(self, suspect: Suspect) -> None:
+    def _forget(self, suspect: Suspect, known: Known) -> None:
         def decision(records: Records) -> tuple[list[Write], bool]:
-            writes = list(_writes(records, suspect))
+            writes = list(_writes(records, suspect, known))
             return writes, bool(writes)
 
         if decide(self._store, decision):
@@ -117,7 +128,7 @@ class Forgotten:
             log.info("forgotten by Docker: removed", kind=suspect.TABLE, id=name)
 
 
-def _writes(records: Records, suspect: Suspect) -> Iterator[Write]:
+def _writes(records: Records, suspect: Suspect, known: Known) -> Iterator[Write]:
     """Yield what removes a record, its addresses included, where our IPAM driver handed them out."""
     if isinstance(suspect, DockerNetwork):
         if (network := records.docker_networks.get(suspect.id)) is not None:
@@ -127,7 +138,7 @@ def _writes(records: Records, suspect: Suspect) -> Iterator[Write]:
             yield from forget_subnet(records, subnet)
     elif isinstance(suspect, Address):
         now = records.addresses.get(suspect.id)
-        yield from (Delete(address) for address in _unused(records, [] if now is None else [now]))
+        yield from (Delete(address) for address in _unused(records, [] if now is None else [now], known))
     elif (endpoint := records.endpoints.get(suspect.id)) is not None:
         yield from forget_endpoint(records, endpoint)
         for subnet in records.subnets.of(network=endpoint.network):

@@ -35,6 +35,20 @@ NETWORKS: list[dict[str, Any]] = [
         "Containers": {},
     },
     {"Name": "db", "Id": "d1", "Driver": "moorage-net", "IPAM": None},
+    {
+        "Name": "lan",
+        "Id": "l1",
+        "Driver": "bridge",
+        "Scope": "local",
+        "IPAM": {
+            "Driver": "moorage-net",
+            "Config": [
+                {"Subnet": "10.3.0.0/24", "AuxiliaryAddresses": {"nas": "10.3.0.7"}},
+                {"Subnet": "fd03::/64", "AuxiliaryAddresses": None},
+            ],
+        },
+    },
+    {"Name": "far", "Id": "f1", "Driver": "overlay", "Scope": "swarm", "IPAM": {"Driver": "moorage-net"}},
 ]
 DETAILS: dict[str, dict[str, Any]] = {
     "w1": {
@@ -45,6 +59,13 @@ DETAILS: dict[str, dict[str, Any]] = {
         },
     },
     "d1": {"Id": "d1", "Driver": "moorage-net", "Containers": None},
+    "l1": {
+        **NETWORKS[5],
+        "Containers": {
+            "c0ffee": {"EndpointID": "e3", "IPv4Address": "10.3.0.2/24", "IPv6Address": "FD03:0::2/64"},
+            "facade": {"EndpointID": "e4", "IPv4Address": "", "IPv6Address": ""},
+        },
+    },
 }
 
 
@@ -92,14 +113,17 @@ def docker(engine: Engine) -> Docker:
 def test_it_tells_our_networks_with_their_endpoints_and_the_subnets_of_all(docker: Docker) -> None:
     assert Known(
         networks={"w1": frozenset({"e1", "e2"}), "d1": frozenset()},
-        subnets=frozenset({"172.17.0.0/16", "any", "", "10.1.0.0/16", "fd00::/64"}),
+        subnets=frozenset({"172.17.0.0/16", "any", "", "10.1.0.0/16", "fd00::/64", "10.3.0.0/24", "fd03::/64"}),
+        held=dict.fromkeys(("10.3.0.0/24", "fd03::/64"), frozenset({"10.3.0.2", "fd03::2", "10.3.0.7"})),
     ) == docker.known("moorage-net")
 
 
 def test_only_calls_that_are_safe_beside_ours_are_made(docker: Docker, engine: Engine) -> None:
     docker.known("moorage-net")
 
-    assert [("/networks", "docker"), ("/networks/w1", "docker"), ("/networks/d1", "docker")] == engine.seen
+    assert [
+        (path, "docker") for path in ("/networks", *(f"/networks/{key}" for key in ("w1", "d1", "l1")))
+    ] == engine.seen
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from netplugin.docker import DockerAway
 from netplugin.forgotten import Forgotten, Known, missing
 from records.memory import MemoryStore
-from records.model import Use
+from records.model import Address, Use
 from tests.plugin import NETWORK, Plugin, endpoint_id, plugin
 
 ALL = Known({NETWORK: frozenset({endpoint_id(1)})}, frozenset({"10.1.0.0/24"}))
@@ -71,6 +71,24 @@ def test_a_pool_without_a_network_is_missing_unless_a_network_of_another_driver_
 
     assert ["Subnet"] == suspects(host, ALL)
     assert [] == suspects(host, Known(ALL.networks, frozenset({"10.2.0.0/24"})))
+
+
+def test_an_address_that_another_driver_gave_back_unheard_is_missing_and_its_others_are_not(host: Plugin) -> None:
+    """`docker network create -d bridge --ipam-driver moorage-net`: by name or not, no endpoint of ours has them."""
+    pool, _ = host.pool("10.2.0.0/24")
+    host.address(pool, gateway=True)
+    for ip in ("", "10.2.0.9", "10.2.0.10", ""):
+        host.address(pool, ip)
+    held = {"10.2.0.0/24": frozenset({"10.2.0.2", "10.2.0.9"})}
+    known = Known(ALL.networks, frozenset({"10.1.0.0/24", "10.2.0.0/24"}), held)
+
+    found = {str(address.ip) for address in missing(host.records, "a", known) if isinstance(address, Address)}
+    forgotten(host.store, lambda: known).look()
+
+    assert {"10.2.0.3", "10.2.0.10"} == found
+    assert {"10.1.0.1", "10.1.0.2", "10.2.0.1", "10.2.0.2", "10.2.0.9"} == {
+        str(address.ip) for address in host.records.addresses
+    }
 
 
 def test_a_host_without_a_record_misses_nothing(host: Plugin) -> None:
