@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from typing import Any
 HANDSHAKE = 5.0  # seconds that a switch has for it
 SENDING = 10.0  # seconds that a switch may take to accept what is sent
 TICK = 0.5  # seconds between looks whether to stop, on an idle connection
+QUIET = 5.0  # seconds without a word from the switch, after which it is asked for one
+SILENT = 15.0  # seconds without a word after which it counts as hung; to change 100,000 flows it takes 1
+ECHO_REQUEST = struct.pack("!BBHI", 4, 2, 8, 0x3FFFFFFF)  # OpenFlow 1.3, OFPT_ECHO_REQUEST; an id that nobody uses
 
 
 class Wire:
@@ -28,6 +32,8 @@ class Wire:
         self._stopping = stopping
         self._sending = threading.Lock()
         self._deadline: float | None = time.monotonic() + HANDSHAKE
+        self._heard = time.monotonic()
+        self._asked = False  # for a word, since we heard one
         self._life = threading.Lock()
         self._ended = False
         self.problem: str | None = None
@@ -86,9 +92,26 @@ class Wire:
         if self._stopping.is_set():
             return b""
         if self._deadline is not None and time.monotonic() > self._deadline:
-            self.problem = f"no OpenFlow handshake within {HANDSHAKE:g} s"
+            self.problem = f"no OpenFlow handshake within {HANDSHAKE:g} s: does ovs-vswitchd hang?"
             return b""
-        return bytes(self._green.recv(size) if self._green is not None else self._recv(size))
+        if self._deadline is None and not self._alive():
+            self.problem = f"the switch has been silent for {SILENT:g} s: does ovs-vswitchd hang?"
+            return b""
+        found = bytes(self._green.recv(size) if self._green is not None else self._recv(size))
+        self._heard, self._asked = time.monotonic(), False
+        return found
+
+    def _alive(self) -> bool:
+        """Whether the switch has said something lately; ask it for a word where it is quiet."""
+        quiet = time.monotonic() - self._heard
+        if quiet > QUIET and not self._asked and self._sending.acquire(blocking=False):
+            try:
+                self._asked = self._plain.send(ECHO_REQUEST) > 0  # on a Unix socket so few bytes go all or not at all
+            except BlockingIOError:
+                pass  # it takes nothing: that is silence too
+            finally:
+                self._sending.release()
+        return quiet < SILENT
 
     def _recv(self, size: int) -> bytes:
         poller = select.poll()

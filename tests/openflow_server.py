@@ -73,6 +73,8 @@ class OpenFlowServer:
         match kind:
             case 0:
                 connection.send(message(HELLO, xid=xid))
+            case 2:
+                connection.send(message(ECHO_REPLY, body, xid))
             case 5:
                 connection.send(message(FEATURES_REPLY, struct.pack("!QIBB2xII", 0xABC, 0, 254, 0, 0, 0), xid))
             case 18 if struct.unpack_from("!H", body)[0] == PORT_DESC:

@@ -197,7 +197,25 @@ def test_a_switch_without_handshake_is_left_and_tried_again(
     session = Session(str(server.path))
 
     with running(name, server.path, session):
-        eventually(lambda: session.problem() == "no OpenFlow handshake within 0.1 s")
+        eventually(lambda: session.problem() == "no OpenFlow handshake within 0.1 s: does ovs-vswitchd hang?")
+        server.answer = server.usual
+        eventually(lambda: session.problem() is None)
+
+
+def test_a_switch_that_hangs_is_noticed_without_a_request_and_found_again(
+    name: Name, server: OpenFlowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "TICK", 0.02)
+    monkeypatch.setattr("controller.framework.TICK", 0.02)
+    monkeypatch.setattr(wire, "QUIET", 0.05)
+    monkeypatch.setattr(wire, "SILENT", 0.5)
+    session = Session(str(server.path))
+
+    with running(name, server.path, session):
+        eventually(lambda: server.connections and server.last().received.count(of.ECHO) > 2)  # quiet, but alive
+        assert (1, None) == (session.connections, session.problem())
+        server.answer = lambda *_: None
+        eventually(lambda: session.problem() == "the switch has been silent for 0.5 s: does ovs-vswitchd hang?")
         server.answer = server.usual
         eventually(lambda: session.problem() is None)
 
