@@ -22,7 +22,10 @@ def translations(ports: Iterable[tuple[Published, IpAddress]]) -> Iterator[Rule]
     the wire, so a neighbour of the host could reach it.  One of ::1 has none: the kernel does not let the answer of
     another machine in (`netplugin.system.relay`).
     """
-    for row, ip in sorted(ports, key=lambda p: (p[0].protocol, p[0].host_port, p[0].host_ip.packed)):
+    ordered = sorted(ports, key=lambda p: (p[0].protocol, p[0].host_port, p[0].host_ip.packed))
+    if any(ip.version == 6 for _, ip in ordered):
+        yield Rule.make("nat", PUBLISHED_CHAIN, "-d ::1/128 -j RETURN")
+    for row, ip in ordered:
         to = f"[{ip}]:{row.port}" if ip.version == 6 else f"{ip}:{row.port}"
         match = "" if row.host_ip in ANY else f"-d {row.host_ip} "
         chain = LOOPBACK_CHAIN if row.host_ip.is_loopback else PUBLISHED_CHAIN

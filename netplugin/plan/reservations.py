@@ -7,20 +7,24 @@ import ipaddress
 from collections.abc import Collection
 from typing import NewType
 
+from netplugin.plan.claims import reachable
 from netplugin.plan.wiring import Wiring
 from records.model import IpAddress, Protocol, Published
 from records.snapshot import Records
+
+LOOPBACK_IPV6 = (ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1"))  # addresses of the host that hold [::1]
 
 ReservationKey = NewType("ReservationKey", str)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reservation:
-    """A port of the host that is ours."""
+    """A port of the host that is ours; `relayed` is where what [::1] asks is copied to: no rule can bring it there."""
 
     protocol: Protocol
     ip: IpAddress
     port: int
+    relayed: tuple[IpAddress, int] | None = None
 
 
 def reservation_key(row: Published) -> ReservationKey:
@@ -42,7 +46,16 @@ class Reservations(Wiring):
             return None
         protocol, ip, port = _place(key)
         row = source.published.one(host=host.id, protocol=protocol, host_ip=ip, host_port=port)
-        return None if row is None else Reservation(protocol, ip, port)
+        return None if row is None else Reservation(protocol, ip, port, _relayed(source, row))
+
+
+def _relayed(records: Records, row: Published) -> tuple[IpAddress, int] | None:
+    """Return the container's side of a port that [::1] reaches."""
+    endpoint = records.endpoints.get(row.endpoint)
+    if endpoint is None or row.host_ip not in LOOPBACK_IPV6 or row.protocol is Protocol.SCTP:
+        return None
+    own = reachable(records, endpoint, 6)
+    return None if own is None else (own.ip, row.port)
 
 
 def _place(key: ReservationKey) -> tuple[Protocol, IpAddress, int]:

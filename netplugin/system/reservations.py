@@ -2,7 +2,8 @@
 
 The sockets never answer: what comes for a port is translated to its container before any socket is looked for.  They
 are bound, not listening, so that while the rules are away (somebody has flushed them) a client is refused at once.
-They go with this process; until it is back the rules serve the ports.
+They go with this process; until it is back the rules serve the ports.  Only what asks by [::1] is answered
+through them (`netplugin.system.relay`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from daemonkit.diff import Diff
 from netplugin.plan.claims import overlap
 from netplugin.plan.reservations import Reservation, ReservationKey
+from netplugin.system.relay import Close, Relay
 from records.model import IpAddress, Protocol
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -31,7 +33,8 @@ class Reservations:
     """Binds and closes; `look` may be asked from any thread."""
 
     def __init__(self) -> None:
-        self._held: dict[ReservationKey, tuple[Reservation, socket.socket | None]] = {}
+        self._held: dict[ReservationKey, tuple[Reservation, Close]] = {}
+        self._relay = Relay()
         self._changing = threading.Lock()
 
     def read(self, keys: Collection[ReservationKey] | None) -> Mapping[ReservationKey, Reservation]:
@@ -43,12 +46,11 @@ class Reservations:
         failed: dict[ReservationKey, str] = {}
         with self._changing:
             for key in [*change.delete, *change.change]:
-                _, sock = self._held.pop(key)
-                if sock is not None:
-                    sock.close()
+                _, close = self._held.pop(key)
+                close()
             for key, wanted in {**change.create, **change.change}.items():
                 try:
-                    self._held[key] = (wanted, _bound(wanted))
+                    self._held[key] = (wanted, self._hold(wanted))
                 except OSError as error:
                     failed[key] = _reason(wanted, error)
         return failed
@@ -67,6 +69,16 @@ class Reservations:
         if sock is not None:
             sock.close()
         return None
+
+    def _hold(self, wanted: Reservation) -> Close:
+        """Take a port; return what lets go of it."""
+        sock = _bound(wanted)
+        if sock is None:
+            return lambda: None
+        if wanted.relayed is None:
+            return sock.close
+        ip, port = wanted.relayed
+        return self._relay.serve(sock, (str(ip), port))
 
 
 def ephemeral() -> range:
@@ -88,12 +100,12 @@ def _bound(wanted: Reservation) -> socket.socket | None:
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # Connections that a server of the host has just ended must not be in the way (2 MSL); other servers must: the
-        # kernel lets a second socket in only while both say so.
+        # Connections that have just ended must not be in the way (2 MSL); other servers must: the kernel lets a second
+        # socket in only while both say so, and neither listens.
         if wanted.protocol is Protocol.TCP:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((str(wanted.ip), wanted.port))
-        if wanted.protocol is Protocol.TCP:
+        if wanted.protocol is Protocol.TCP and wanted.relayed is None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         sock.close()
