@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from controller import status
+from controller.announcements import Announcer
 from controller.framework import Framework
 from controller.marks import EndpointMarks, MarkPlanner, Situation
 from controller.planner import FlowPlanner, HostUnknownError, Owner, concerned
@@ -22,6 +23,7 @@ from controller.rates import MeterPlanner, metered
 from controller.session import Session
 from controller.switch import SwitchFlows
 from controller.switch_meters import SwitchMeters
+from controller.view import Attachment, attachment
 from daemonkit import log as logs
 from daemonkit.admin import AdminServer
 from daemonkit.config import Config, ConfigError, load
@@ -29,7 +31,7 @@ from daemonkit.loop import Key, Layer, Loop
 from daemonkit.metrics import Metrics
 from daemonkit.version import version
 from records.errors import RecordsError
-from records.model import Endpoint, Host
+from records.model import Endpoint, EndpointId, Host
 from records.ovsdb import OvsdbStore
 from records.snapshot import Records
 from records.store import Change, Store
@@ -55,6 +57,7 @@ class Controller:
         resync = config.controller.resync
         self.plan = FlowPlanner(self._host)
         self.session = Session(path, self._turned, self._ported)
+        self.announcer = Announcer(self._on_vlan, self.session.inject)
         self.framework = Framework(config.controller.framework, path, self.session)
         self.switch = SwitchFlows(self.session, self._settled)
         marks = MarkPlanner(self.plan)
@@ -68,7 +71,7 @@ class Controller:
             metrics=metrics.loop,
         )
         self.marks: Loop[Situation] = Loop(
-            [Layer("marks", marks, EndpointMarks(store, lambda r: marks.keys(self._at(r))))],
+            [Layer("marks", marks, EndpointMarks(store, lambda r: marks.keys(self._at(r)), self.announcer.announce))],
             lambda: self._at(self._records()),
             resync=resync,
         )
@@ -82,6 +85,7 @@ class Controller:
         """
         self._store.watch(self._records_changed)
         self.framework.start()
+        self.announcer.start()
         self.flows.start()
         self.marks.start()
 
@@ -89,6 +93,7 @@ class Controller:
         """End; the flows stay in the switch."""
         self.flows.stop()
         self.marks.stop()
+        self.announcer.stop()
         self.framework.stop()
 
     def status(self) -> dict[str, Any]:
@@ -142,6 +147,16 @@ class Controller:
         endpoints = [change.new.id for change in changes if isinstance(change.new, Endpoint)]
         if endpoints:
             self.marks.poke(("marks", endpoint) for endpoint in endpoints)
+
+    def _on_vlan(self, endpoint: EndpointId) -> Attachment | None:
+        """Return the endpoint if there are machines to tell about it: those of a VLAN know only what they hear."""
+        try:
+            records = self._store.snapshot()
+            found = records.endpoints.get(endpoint)
+            seen = None if found is None else attachment(records, self.plan.host(records), found)
+        except (RecordsError, HostUnknownError):
+            return None
+        return seen if seen is not None and seen.on_vlan else None
 
     def _turned(self) -> None:
         """Look at everything on a new connection; runs in the framework's thread."""

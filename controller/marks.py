@@ -80,9 +80,16 @@ def judge(endpoint: Endpoint, wanted: Mapping[Owner, Flows], situation: Situatio
 class EndpointMarks:
     """Actuator for the marks in the records; used from a loop's thread only."""
 
-    def __init__(self, store: Store, mine: Callable[[Records], Collection[EndpointId]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mine: Callable[[Records], Collection[EndpointId]],
+        risen: Callable[[Sequence[EndpointId]], None] = lambda _: None,
+    ) -> None:
+        """Tell `risen` which endpoints have come up."""
         self._store = store
         self._mine = mine
+        self._risen = risen
 
     def read(self, keys: Collection[EndpointId] | None) -> Mapping[EndpointId, Mark]:
         """Return the marks as they are."""
@@ -110,4 +117,6 @@ class EndpointMarks:
             decide(self._store, decision)
         except RecordsError as error:
             raise OSError(f"endpoints cannot be marked: {error}") from error
+        if risen := [key for key, mark in change.change.items() if mark.up]:
+            self._risen(risen)
         return {}

@@ -15,7 +15,8 @@ from controller.flow import HEAD, Flow, Identity
 
 _VERSION = 4
 _EXPERIMENTER, _MULTIPART_REQUEST, _BARRIER_REQUEST = 4, 18, 20
-_SET_CONFIG, _SET_ASYNC, _FLOW_MOD = 9, 28, 14
+_SET_CONFIG, _SET_ASYNC, _FLOW_MOD, _PACKET_OUT = 9, 28, 14, 13
+_OFPP_TABLE, _NO_BUFFER = 0xFFFFFFF9, 0xFFFFFFFF
 _ONF, _BUNDLE_CONTROL, _BUNDLE_ADD = 0x4F4E4600, 2300, 2301
 _OPEN_REQUEST, _COMMIT_REQUEST = 0, 4
 _ATOMIC_ORDERED = 3
@@ -83,6 +84,13 @@ def ports_request(xid: int) -> bytes:
 def barrier(xid: int) -> bytes:
     """Ask for a reply once all before it is done."""
     return _header(_VERSION, _BARRIER_REQUEST, 8, xid)
+
+
+def packet_out(xid: int, port: int, frame: bytes) -> bytes:
+    """Return the message that has the switch treat a frame as if it had come in by a port."""
+    to_table = struct.pack("!HHIH6x", 0, 16, _OFPP_TABLE, 0)
+    body = struct.pack("!IIH6x", _NO_BUFFER, port, len(to_table)) + to_table + frame
+    return _header(_VERSION, _PACKET_OUT, 8 + len(body), xid) + body
 
 
 def flows_request(xid: int, cookie: int, mask: int, table: int = _ALL_TABLES) -> bytes:

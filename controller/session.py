@@ -111,6 +111,18 @@ class Session:
             len(steps), lambda _, xid: (meter.modification(at, *step) for at, step in enumerate(steps, xid))
         )
 
+    def inject(self, port: int, frame: bytes) -> None:
+        """Have the switch treat a frame as if it had come in by a port; what becomes of it is not told.
+
+        Raises:
+            DisconnectedError: there is no connection.
+
+        """
+        with self._wake:
+            now = self._current()
+            xid = next(now.xids)
+        self._send(now, [openflow.packet_out(xid, port, frame)])
+
     def ports(self) -> Mapping[str, int] | None:
         """Return the ports, name to number; None while they are not known."""
         with self._wake:

@@ -9,7 +9,7 @@ from lab.host import Host
 
 BRIDGE = "moorage0"
 DATABASE = "unix:/run/moorage/db.sock"
-TABLES = ("Network", "Docker_Network", "Vrf", "Subnet", "Block", "Address", "Endpoint", "Published")
+TABLES = ("Network", "Docker_Network", "Vrf", "Uplink", "Subnet", "Block", "Address", "Endpoint", "Published")
 FIXED_COOKIE_OWNER = 0x4D4F  # the controller's number in the upper 16 bits of its cookies
 
 

@@ -36,8 +36,8 @@ class VlanSwitch(WithOpenVSwitch):
         node.links.remove(link)
         self.pull_out(node, link)
 
-    def plug_in(self, node: Node, link: Link) -> None:
-        """Give the running node its interface."""
+    def plug_in(self, node: Node, link: Link, *, up: bool = True) -> None:
+        """Give the running node its interface; it is for the node to set it up, if not `up`."""
         port = _port(node, link)
         self.pull_out(node, link)
         self.ip("link", "add", port, "type", "veth", "peer", "name", link.name, "netns", node.pid)
@@ -46,7 +46,8 @@ class VlanSwitch(WithOpenVSwitch):
         self.vsctl("add-port", BRIDGE, port, *tag)
         if link.address is not None:
             node.ip("addr", "add", link.address, "dev", link.name)
-        node.ip("link", "set", link.name, "up")
+        if up:
+            node.ip("link", "set", link.name, "up")
 
     def pull_out(self, node: Node, link: Link) -> None:
         """Take the interface away."""

@@ -280,6 +280,9 @@ def test_the_requests_are_what_the_library_writes(library: Any) -> None:
     assert openflow.barrier(7) == library.message(parser.OFPBarrierRequest(datapath), 7)
     assert openflow.ports_request(7) == library.message(parser.OFPPortDescStatsRequest(datapath, 0), 7)
     assert openflow.flows_request(7, 5 << 48, 0xFF << 48, 60) == library.message(stats, 7)
+    to_table = parser.OFPActionOutput(protocol.OFPP_TABLE, 0)
+    out = parser.OFPPacketOut(datapath, protocol.OFP_NO_BUFFER, 51, [to_table], b"frame")
+    assert openflow.packet_out(7, 51, b"frame") == library.message(out, 7)
     config = library.message(parser.OFPSetConfig(datapath, 0, 0), 7)
     assert openflow.asynchronous(7) == config + library.message(masks, 7)
 
