@@ -145,7 +145,7 @@ class Agent:
         if name.startswith(GATEWAY_PORT):
             self.loop.poke([key for key in self.loop.failures() if key[0] == "gateways"])
         elif not name.startswith(LINK):
-            self.loop.poke([("uplinks", uplink_key(name))])
+            self.loop.poke([("ports", uplink_key(name)), ("uplinks", uplink_key(name))])
 
     def _status(self) -> dict[str, Any]:
         return {"host": self.host, "records": self.store.problem(), **self.loop.status()}

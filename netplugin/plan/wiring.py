@@ -67,10 +67,14 @@ class GatewayLink:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Nic:
-    """An uplink's interface: the machine's own, of which we ask that it is up and nothing else."""
+    """An uplink's interface: the machine's own, of which we ask that it is up and nothing else.
+
+    `opened` says that it is the one which Open vSwitch has open, and not another that has its name since.
+    """
 
     name: str
     up: bool = True
+    opened: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

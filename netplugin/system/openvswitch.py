@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,12 +18,13 @@ from ovsdbapp import exceptions
 from ovsdbapp.backend.ovs_idl import command, connection, idlutils, transaction
 
 TABLES = {
-    "Open_vSwitch": ["bridges", "other_config", "ovs_version", "next_cfg"],
+    "Open_vSwitch": ["bridges", "other_config", "ovs_version", "next_cfg", "cur_cfg"],
     "Bridge": ["name", "ports", "datapath_type", "fail_mode", "protocols", "other_config", "external_ids"],
     "Port": ["name", "interfaces", "external_ids"],
-    "Interface": ["name", "type", "ofport", "ofport_request", "mac", "mtu_request", "error", "external_ids"],
+    "Interface": ["name", "type", "ofport", "ofport_request", "mac", "mtu_request", "error", "ifindex", "external_ids"],
 }
 WITHIN = 5.0  # seconds for a connection or a transaction: Open vSwitch answers in milliseconds or is away
+LOOK = 0.01  # seconds between looks whether the switch has followed
 INDEXED = {"Bridge": "name", "Port": "name", "Interface": "name"}
 
 
@@ -102,6 +104,30 @@ class OpenVSwitch:
             raise Away(f"Open vSwitch did not answer within {WITHIN:g} s") from error
         except RuntimeError as error:
             raise OSError(str(error)) from error
+
+    def followed(self) -> None:
+        """Return when the switch has done what was committed so far (ovs-vswitchd.conf.db(5), cur_cfg).
+
+        Raises:
+            Away: it has not in time.
+
+        """
+        asked: list[int] = []
+
+        def ask(_: Any, rows: Callable[..., Iterator[Any]]) -> None:
+            root = next(rows("Open_vSwitch"))
+            root.verify("next_cfg")
+            root.next_cfg = root.next_cfg + 1
+            asked[:] = [root.next_cfg]
+
+        self.transact(ask)
+        until = time.monotonic() + WITHIN
+        while time.monotonic() < until:
+            with self.rows() as rows:
+                if next(rows("Open_vSwitch")).cur_cfg >= asked[0]:
+                    return
+            time.sleep(LOOK)
+        raise Away(f"ovs-vswitchd did not follow within {WITHIN:g} s: is it running?")
 
     def takes_offload(self) -> bool:
         """Whether the userspace datapath takes unsegmented, unchecksummed packets (userspace-tso-enable).
