@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "moorage-netplugin"
 SEARCHED = 1.0  # seconds between attempts to make this host's record while the database is away
-PATIENCE = 3.0  # seconds that deletions of links and ports wait for company: 20 cost what one costs
+PATIENCE = 3.0  # seconds that deletions of ports wait for company: 20 cost what one costs
 
 
 class Agent:
@@ -45,6 +45,7 @@ class Agent:
         self.store: Store = OvsdbStore(config.records.remote)
         self.reservations = reservations.Reservations()
         self.openvswitch = OpenVSwitch(config.openvswitch.database)
+        self.left: set[str] = set()  # endpoints that Docker has taken out of their containers and not deleted yet
         self.loop = Loop(
             list(self._layers()), self.store.snapshot, resync=config.netplugin.resync, metrics=self.metrics.loop
         )
@@ -62,6 +63,7 @@ class Agent:
             ephemeral=reservations.ephemeral,
             nics=Nics(self.openvswitch).look,
             uplink=config.netplugin.uplink,
+            left=self.left,
         )
         docker = Docker(config.netplugin.docker)
         driver = Path(config.netplugin.socket).stem  # Docker calls a driver as its socket is called (PROTOCOL rule 1)
@@ -86,7 +88,7 @@ class Agent:
         kind = datapath(names.datapath)
         yield Layer("bridge", Bridges(names.bridge, kind), bridge.Bridges(self.openvswitch))
         pairs = links.Links(netlink, lambda: kind == "netdev" and not self.openvswitch.takes_offload())
-        yield Layer("links", wiring.Links(self.host), pairs, patience=PATIENCE)
+        yield Layer("links", wiring.Links(self.host, self.left), pairs)
         yield Layer("ports", wiring.Ports(self.host), bridge.Ports(self.openvswitch, names.bridge), patience=PATIENCE)
         yield Layer("uplinks", wiring.Uplinks(self.host), uplinks.Uplinks(self.openvswitch, netlink))
         yield Layer("gateways", wiring.Gateways(self.host), gateways.Gateways(netlink, forwarding))

@@ -68,9 +68,10 @@ class Plugin:
     ) -> None:
         self.store = store or MemoryStore()
         self.metrics = Metrics("test", "0")
+        self.without_container: set[str] = set()
         self.planners: dict[str, Any] = {
             "bridge": Bridges("moorage0", "netdev"),
-            "links": wiring.Links(HOST),
+            "links": wiring.Links(HOST, self.without_container),
             "ports": wiring.Ports(HOST),
             "uplinks": wiring.Uplinks(HOST),
             "gateways": wiring.Gateways(HOST),
@@ -92,6 +93,7 @@ class Plugin:
             unconfirmed=self._count,
             look=lambda protocol, ip, port: self.taken.get((str(protocol), str(ip), port)),
             nics=self.nics.get,
+            left=self.without_container,
         )
         self.pools = Pools(self.store, HOST)
         self.app = application("moorage-netplugin", self.driver, self.pools, self.metrics)

@@ -154,18 +154,23 @@ def _mtu(records: Records, vrf: Vrf) -> int | None:
     return min(found, default=None)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class Links(Wiring):
-    """Planner of the links: one pair an endpoint."""
+    """Planner of the links: one pair an endpoint, until it leaves its container.
 
-    __slots__ = ()
+    Who has `left` stands in no record: where it is forgotten (a restart), the pair is made again, until the endpoint is
+    deleted.
+    """
+
+    left: Collection[str] = frozenset()  # Docker's ids of endpoints
 
     def keys(self, source: Records) -> Collection[Key]:
-        return {endpoint_key(e) for e in self.endpoints(source)}
+        return {endpoint_key(e) for e in self.endpoints(source) if e.docker_id not in self.left}
 
     def want(self, source: Records, key: Key) -> Link | None:
         endpoint = self.endpoint(source, key)
         network = None if endpoint is None else source.networks.get(endpoint.network)
-        if endpoint is None or network is None:
+        if endpoint is None or network is None or endpoint.docker_id in self.left:
             return None
         return Link(endpoint.port, endpoint.peer, endpoint.mac, network.mtu)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from pyroute2.netlink.exceptions import NetlinkError
 
 from daemonkit.diff import Diff
 from netplugin.plan.wiring import Key, Link
+from netplugin.system import rtnetlink
+from netplugin.system.deletions import Deletions
 from netplugin.system.netlink import Netlink
+from netplugin.system.rtnetlink import Rtnetlink
 from records.model import LINK
 
 ALIAS = "moorage:"  # an interface whose alias begins so is ours; the endpoint's id follows
 MADE = 0x4D56  # link group of what we made: a mark that is there from the first moment, as the alias is not
-DOOMED = 0x4D4F  # link group of what is about to be deleted: the kernel deletes a group in one RCU grace period
 
 
 class Links:
@@ -28,6 +26,8 @@ class Links:
 
     def __init__(self, netlink: Netlink, whole_checksums: Callable[[], bool]) -> None:
         self._netlink = netlink
+        self._kernel = Rtnetlink()
+        self._deletions = Deletions()
         self._whole_checksums = whole_checksums
         self._there: dict[Key, Link] | None = None  # None: not known, ask the kernel
 
@@ -49,7 +49,7 @@ class Links:
                 yield Key(f"unfinished {found.name}"), link
 
     def apply(self, change: Diff[Key, Link]) -> Mapping[Key, str]:
-        """Make, resize and delete pairs; deletions in one batch."""
+        """Make and resize pairs, and begin to delete others, all at once."""
         failed = self._apply(change)
         if failed:
             self._there = None
@@ -66,37 +66,25 @@ class Links:
                 self._create(key, link)
         for key, link in change.change.items():
             with _kept(failed, key):
-                self._netlink.call("set", index=self._netlink.index(link.name), mtu=link.mtu)
+                self._kernel.call(rtnetlink.resized(link.name, link.mtu))
         if change.delete:
-            with _kept(failed, *change.delete):
-                self._delete([link.name for link in change.delete.values()])
+            self._deletions.begin([link.name for link in change.delete.values()])
         return failed
 
     def _create(self, key: Key, link: Link) -> None:
         whole_checksums = self._whole_checksums()
-        peer: dict[str, Any] = {"ifname": link.peer, "mtu": link.mtu, "address": link.mac}
-        pair = {"ifname": link.name, "kind": "veth", "mtu": link.mtu, "group": MADE, "peer": peer}
+        self._deletions.wait(link.name)
+        pair = rtnetlink.new_pair(link.name, link.peer, peer_mac=link.mac, mtu=link.mtu, group=MADE)
         try:
-            self._netlink.call("add", **pair)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:
-                raise
-            self._netlink.call("del", ifname=link.name)  # its making was cut short: never handed to Docker
-            self._netlink.call("add", **pair)
+            self._kernel.call(pair)
+        except FileExistsError:
+            self._kernel.call(rtnetlink.deleted(link.name))  # its making was cut short: never handed to Docker
+            self._kernel.call(pair)
         silence(link.name)
         if whole_checksums:
             self._netlink.checksum_off(link.peer)
         # The kernel takes an alias only from a change, not at creation.
-        self._netlink.call("set", index=self._netlink.index(link.name), ifalias=ALIAS + key, state="up")
-
-    def _delete(self, names: list[str]) -> None:
-        doomed = 0
-        for name in names:
-            with contextlib.suppress(NetlinkError, OSError):  # gone with its container's namespace
-                self._netlink.call("set", index=self._netlink.index(name), group=DOOMED)
-                doomed += 1
-        if doomed:
-            self._netlink.call("del", group=DOOMED)
+        self._kernel.call(rtnetlink.finished(link.name, ALIAS + key))
 
 
 def silence(name: str) -> None:
@@ -112,9 +100,9 @@ def silence(name: str) -> None:
 
 
 @contextlib.contextmanager
-def _kept(failed: dict[Key, str], *keys: Key) -> Any:
-    """A fault stays with its keys."""
+def _kept(failed: dict[Key, str], key: Key) -> Iterator[None]:
+    """A fault stays with its key."""
     try:
         yield
-    except (NetlinkError, OSError) as error:
-        failed.update(dict.fromkeys(keys, f"network interface: {error}"))
+    except OSError as error:
+        failed[key] = f"network interface: {error.strerror or error}"

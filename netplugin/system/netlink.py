@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import errno
 import fcntl
 import socket
 import struct
@@ -65,8 +66,10 @@ class Netlink:
             if name in there and name.startswith(prefix):
                 try:
                     found = Interface.read(name)
-                except FileNotFoundError:
-                    continue  # gone meanwhile
+                except OSError as error:
+                    if error.errno in {errno.ENOENT, errno.EINVAL, errno.ENODEV}:  # gone meanwhile, or going
+                        continue
+                    raise
                 if found.index != there[name]:
                     raise OSError(f"/sys/class/net/{name} is of another network namespace: mount sysfs in this one")
                 yield found

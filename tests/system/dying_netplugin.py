@@ -16,10 +16,16 @@ from typing import Any
 from netplugin import agent
 from netplugin.system.netlink import Netlink
 from netplugin.system.openvswitch import OpenVSwitch
+from netplugin.system.rtnetlink import Rtnetlink
 from records.ovsdb import OvsdbStore
 
 ORDER = Path(sys.argv.pop(1))
-EFFECTS: list[tuple[type, str]] = [(OvsdbStore, "commit"), (Netlink, "call"), (OpenVSwitch, "transact")]
+EFFECTS: list[tuple[type, str]] = [
+    (OvsdbStore, "commit"),
+    (Netlink, "call"),
+    (Rtnetlink, "call"),
+    (OpenVSwitch, "transact"),
+]
 COUNTING = threading.Lock()  # requests and the loop have effects at the same time: no number may be skipped
 seen = 0
 

@@ -122,6 +122,13 @@ class Docker(RuleBasedStateMachine):
                 assert joined["InterfaceName"]["SrcName"] == self.host.actual()["links"][key].peer
 
     @precondition(lambda self: self.endpoints)
+    @rule(chosen=which)
+    def leave(self, chosen: int) -> None:
+        """Docker takes the endpoint out of its container; it may join again, or be deleted."""
+        key = list(self.endpoints)[chosen % len(self.endpoints)]
+        self.ask("NetworkDriver.Leave", {"NetworkID": self.endpoints[key][0], "EndpointID": key})
+
+    @precondition(lambda self: self.endpoints)
     @rule(chosen=which, gone=lost, address_gone=lost, backwards=st.booleans(), times=st.integers(1, 2))
     def delete_endpoint(self, chosen: int, times: int, *, gone: bool, address_gone: bool, backwards: bool) -> None:
         """Docker goes on whatever the plugin answers: an error is a delete that is lost."""

@@ -79,6 +79,38 @@ def test_an_endpoint_whose_parts_cannot_be_made_fails_its_join_with_the_reason(
         assert made.join(endpoint_id(1))
 
 
+def test_leave_takes_the_link_away_and_join_brings_it_back() -> None:
+    with plugin() as made:
+        with_endpoint(made)
+        made.join(endpoint_id(1))
+
+        made.call("NetworkDriver.Leave", NetworkID=NETWORK, EndpointID=endpoint_id(1))
+        assert endpoint_id(1) not in made.actual()["links"]
+        made.join(endpoint_id(1))
+        assert endpoint_id(1) in made.actual()["links"]
+
+
+def test_who_has_left_is_forgotten_with_its_endpoint() -> None:
+    with plugin() as made:
+        with_endpoint(made)
+        for key in (endpoint_id(1), endpoint_id(9)):
+            made.call("NetworkDriver.Leave", NetworkID=NETWORK, EndpointID=key)
+        assert {endpoint_id(1)} == made.without_container
+
+        made.call("NetworkDriver.DeleteEndpoint", NetworkID=NETWORK, EndpointID=endpoint_id(1))
+        assert set() == made.without_container
+
+
+def test_leave_does_not_wait_for_a_link_that_cannot_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netplugin.driver.LEAVE_WITHIN", 0.01)
+    with plugin() as made:
+        with_endpoint(made)
+        made.join(endpoint_id(1))
+        made.system["links"].broken = "not now"
+
+        made.call("NetworkDriver.Leave", NetworkID=NETWORK, EndpointID=endpoint_id(1))
+
+
 def test_a_fault_of_one_endpoint_is_not_anothers() -> None:
     with plugin() as made:
         with_endpoint(made)

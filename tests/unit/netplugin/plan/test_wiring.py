@@ -52,6 +52,14 @@ def test_each_endpoint_of_the_host_has_a_pair_with_its_networks_mtu() -> None:
     } == plan(Links("a"), records())
 
 
+def test_an_endpoint_that_has_left_its_container_has_a_port_but_no_pair() -> None:
+    planner = Links("a", {ONE.docker_id})
+
+    assert {TWO.docker_id} == set(plan(planner, records())) == set(planner.keys(records()))
+    assert planner.want(records(), endpoint_key(ONE)) is None
+    assert ONE.docker_id in plan(Ports("a"), records())
+
+
 def test_each_endpoint_and_each_routing_domain_of_the_host_has_a_port() -> None:
     gateway = gateway_port(A.vrf)
 
