@@ -41,7 +41,7 @@ log = structlog.get_logger()
 NAME = "moorage-controller"
 # Flows live long and refer to nothing in circles; with Python's defaults (700, 10, 10) a plan of 100,000 of them spends
 # a quarter of its time on the search for circles.
-GARBAGE = (50_000, 20, 20)
+GARBAGE = (500_000, 20, 20)
 CROWD = 1000  # changes at once from which on a look at everything is cheaper than finding out what they concern
 
 _MARKED = ("up", "problem", "labels", "sandbox")  # columns of an endpoint that no flow depends on

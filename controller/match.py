@@ -66,6 +66,7 @@ def term(field: Field, value: int, mask: int | None = None) -> Term:
     return Term(wire, _SHAPE[field] | value if field.protocol else _SHAPE[field], field, value, mask)
 
 
+@lru_cache(maxsize=64)  # an endpoint's own comes several times in a row, as does its port
 def mac_number(mac: str) -> int:
     """Return a MAC address (`02:42:0a:01:00:02`) as a number."""
     return int(mac.replace(":", ""), 16)
@@ -78,6 +79,7 @@ def link_local(mac: str) -> Address:
     return ipaddress.IPv6Address(0xFE80 << 112 | identifier)
 
 
+@lru_cache(maxsize=64)
 def in_port(number: int) -> Term:
     """Came in by that port."""
     return term(fields.IN_PORT, number)

@@ -35,7 +35,7 @@ from records.model import GATEWAY_MAC
 _FEATURE, _TABLE = Feature.PORT_SECURITY, Table.PORT_SECURITY
 
 _TAGGED, _HOST, _FORBIDDEN, _OWN_ND, _OWN, _STRANGE, _MISS = 400, 300, 200, 110, 100, 10, 0  # priorities
-_NOBODY = ipaddress.IPv4Address(0)  # the sender of an ARP probe, RFC 5227
+_FROM_NOBODY = arp_spa(ipaddress.IPv4Address(0))  # an ARP probe, RFC 5227
 _LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 _UNSPECIFIED = ipaddress.IPv6Network("::/128")  # the sender while it looks for duplicates of its address, RFC 4862
 
@@ -51,7 +51,7 @@ def endpoint(at: Attachment) -> Iterator[Flow]:
         sha = arp_sha(at.mac)
         yield _allow(_OWN, (IPV4, *mine, ip_src(at.ipv4)), Table.ROUTE)
         yield _allow(_OWN, (ARP, *mine, sha, arp_spa(at.ipv4)), asks)
-        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, arp_spa(_NOBODY)), asks)
+        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, _FROM_NOBODY), asks)
     if at.ipv6 is not None:
         yield _allow(_OWN, (IPV6, *mine, ip_src(at.ipv6)), Table.ROUTE)
         for source in (at.ipv6, link_local(at.mac)):
