@@ -59,7 +59,7 @@ def trace(  # noqa: PLR0917  # click gives all by name
     \b
     Exit codes:
       0  delivered, or it leaves the host
-      1  dropped
+      1  dropped, or refused: nothing listens there
       2  it cannot be said, or wrong usage
     """  # noqa: D301  # \b is click's mark
     from cli.tracing import story

@@ -50,6 +50,7 @@ class FakeHost:
     numbers: dict[str, int | None] = dataclasses.field(default_factory=dict)
     containers: list[Container] = dataclasses.field(default_factory=list)
     forwarding: bool = True
+    closed: set[int] = dataclasses.field(default_factory=set)  # ports that nothing listens on
     asked: list[str] = dataclasses.field(default_factory=list)
 
     def trace(self, flow: str) -> str:
@@ -68,6 +69,9 @@ class FakeHost:
         if (container.name, str(dst)) not in self.inside:
             raise NoRoute("it has no route there")
         return self.inside[container.name, str(dst)]
+
+    def listens(self, container: Container | None, protocol: str, address: IpAddress, port: int) -> bool | None:
+        return None if protocol == "sctp" else port not in self.closed
 
     def rules(self, version: int) -> Ruleset:
         return self.saved.get(version, Ruleset())
@@ -91,3 +95,26 @@ class FakeHost:
         self.containers.append(Container(f"{number:x}" * 8, name, "running", (attachment,)))
         self.numbers[attachment.port] = attachment.ofport
         return attachment
+
+
+def switching(macs: Mapping[str, str], ports: Mapping[str, int]) -> Callable[[str], str]:
+    """Return a switch that knows MACs by address, ports by destination (`IN_PORT DST` or `DST`), and drops the rest."""
+
+    def trace(flow: str) -> str:
+        fields = dict(part.partition("=")[::2] for part in flow.split(","))
+        asked = fields.get("arp_tpa") or fields.get("nd_target")
+        if asked in macs:
+            told = f"arp,arp_sha={macs[asked]}" if "arp_tpa" in fields else f"icmp6,nd_tll={macs[asked]}"
+            return _table(8, "IN_PORT", flow) + f"\nFinal flow: {told}\nDatapath actions: 1\n"
+        to = fields.get("nw_dst") or fields.get("ipv6_dst")
+        number = ports.get(f"{fields['in_port']} {to}", ports.get(str(to)))
+        if asked is None and number is not None:
+            return _table(36, f"output:NXM_NX_REG3[]\n     -> output port is {number}", flow)
+        return _table(16, "load:0xe->NXM_NX_REG9[]\n    goto_table:60", flow) + "60. reg9=0xe, priority 100\n    drop\n"
+
+    return trace
+
+
+def _table(number: int, actions: str, flow: str) -> str:
+    head = f'Flow: {flow}\n\nbridge("moorage0")\n------------------\n'
+    return f"{head}{number:2}. ip, priority 100, cookie 0x4d4f05983e5d15df\n    {actions}\n"

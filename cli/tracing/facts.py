@@ -34,6 +34,8 @@ class Attachment:
     ipv6: IpAddress | None = None
     up: bool | None = None
     problem: str | None = None
+    vlan: int | None = None  # its tag on the physical network, on a VLAN network
+    uplink: str | None = None  # the interface that leads there
 
     def address(self, version: int) -> IpAddress | None:
         """Return its address of a family."""
@@ -90,6 +92,9 @@ class Machine(Protocol):
 
     def sending(self, container: Container, dst: IpAddress, interface: str | None = None) -> Sending:
         """Return a container's way for a packet; raises NoRoute."""
+
+    def listens(self, container: Container | None, protocol: str, address: IpAddress, port: int) -> bool | None:
+        """Say whether a container (None: the host) has a socket for a port; None where that is not told."""
 
     def rules(self, version: int) -> Ruleset:
         """Return the rules of iptables or ip6tables."""

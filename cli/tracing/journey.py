@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from cli.tracing.crossing import Crossing, Through
+from cli.tracing.ends import AtContainer, AtHost, End, OnVlan, Outside, same
 from cli.tracing.facts import Attachment, CannotLook, Container, Machine, NoRoute, Sending
 from cli.tracing.packet import Packet
 from cli.tracing.places import SOMEWHERE, Place, Site, address_of
 from cli.tracing.story import Ended, Ending, Story, Teller, Verdict, unique
-from cli.tracing.switching import Switching
+from cli.tracing.switching import STRANGER, Switching
 from records.model import GATEWAY_MAC, GATEWAY_PORT, IpAddress
 
 AT_MOST = 8  # times a packet may cross the host: more is a loop
@@ -25,41 +25,6 @@ class Way:
     network: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AtContainer:
-    """It is at a container."""
-
-    container: Container
-    attachment: Attachment
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return f"container {self.container.name} on network {self.attachment.network}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AtHost:
-    """It is at the host itself."""
-
-    words: str = "the host"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outside:
-    """It has left, or comes from beyond an interface of the host (or an uplink of the switch)."""
-
-    interface: str
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return f"the outside behind {self.interface}"
-
-
-End: TypeAlias = AtContainer | AtHost | Outside
-
-
 class Journey:
     """One trace."""
 
@@ -68,7 +33,7 @@ class Journey:
         self._way = way
         self._site = site
         self._tell = Teller()
-        self._switch = Switching(machine, bridge, site.at, self._tell)
+        self._switch = Switching(machine, site, bridge, self._tell)
         self._host = Crossing(machine, host, self._tell)
 
     def run(self, src: Place, dst: Place, protocol: str, port: int | None, notes: Sequence[str] = ()) -> Story:
@@ -88,18 +53,38 @@ class Journey:
 
     def _both_ways(self, start: End, dst: Place, packet: Packet) -> Verdict:
         end, arrived = self._go(start, packet)
-        if isinstance(end, Outside):
+        left = isinstance(end, Outside | OnVlan)
+        if left and dst.container is not None and dst.container.attachments and arrived.ends.dst == packet.ends.dst:
+            why = f"the host has no way into the network of {dst.words}, and sends it to {end.words} instead"
+            raise self._tell.dropped(self._host.where, why, why)
+        if left:
             self._tell.notes.append(f"whether {arrived.ends.dst} answers is not known here")
-            return Verdict(Ending.LEFT, f"leaves the host by {end.interface} as {arrived.words}")
-        self._tell.say(end.words, f"takes it: {arrived.words}")
+        else:
+            self._tell.say(end.words, f"takes it: {arrived.words}")
         if isinstance(end, AtContainer) and dst.container is not None and end.container.id != dst.container.id:
             self._tell.notes.append(f"it arrives at {end.words}, not at {dst.words}")
+        refused = self._refusal(end, arrived)
         self._tell.answer = True
         back, answer = self._go(end, arrived.answer())
-        if not _same(start, back):
+        if not same(start, back):
             raise self._tell.unknown(back.words, f"the answer arrives at {back.words}, not at {start.words}")
         self._tell.say(back.words, f"takes it: {answer.words}")
+        if refused is not None:
+            return refused
+        if left:
+            return Verdict(Ending.LEFT, f"leaves the host for {end.words} as {arrived.words}; an answer comes back")
         return Verdict(Ending.DELIVERED, f"delivered to {end.words} at {arrived.ends.dst}, and the answer comes back")
+
+    def _refusal(self, end: End, packet: Packet) -> Verdict | None:
+        """Return the end that a connection comes to where nothing listens."""
+        container = end.container if isinstance(end, AtContainer) else None
+        if isinstance(end, Outside | OnVlan) or not packet.ends.dport:
+            return None
+        if self._machine.listens(container, packet.protocol, packet.ends.dst, packet.ends.dport) is not False:
+            return None
+        what = f"nothing listens on {packet.protocol} port {packet.ends.dport}"
+        self._tell.say(end.words, f"{what} of {packet.ends.dst}", well=False)
+        return Verdict(Ending.REFUSED, f"refused by {end.words}: it arrives at {packet.ends.dst}, but {what} there")
 
     # -- beginnings ---------------------------------------------------------------------------------------------------
 
@@ -149,6 +134,8 @@ class Journey:
                 raise self._tell.dropped(self._host.where, f"has no way to {target}: {error}", str(error)) from error
             return AtHost(), Packet.request(protocol, source or target, target, port)
         source = src.address or SOMEWHERE[self._way.version]
+        if (vlan := self._beyond(target, source)) is not None:
+            return vlan, Packet.request(protocol, source, target, port)
         try:
             interface = self._machine.route(source).interface
         except NoRoute as error:
@@ -160,8 +147,11 @@ class Journey:
     def _go(self, at: End, packet: Packet) -> tuple[End, Packet]:
         """Follow a packet from where it is to its end."""
         for _ in range(AT_MOST):
+            sender: Attachment | None = None
             if isinstance(at, AtContainer):
-                number = self._out_of_container(at.container, packet)
+                number, sender = self._out_of_container(at.container, packet)
+            elif isinstance(at, OnVlan):
+                number = self._from_vlan(at, packet)
             else:
                 through = self._host.send(packet) if isinstance(at, AtHost) else self._host.enter(packet, at.interface)
                 packet = through.packet
@@ -173,10 +163,31 @@ class Journey:
             if (found := self._site.at_port(number)) is not None:
                 return AtContainer(*found), packet
             name = self._site.port_name(number) or f"port {number}"
-            at = Outside(name)
+            if sender is not None and sender.vlan is not None and name == sender.uplink:
+                return OnVlan(name, sender.vlan), packet
             if not name.startswith(GATEWAY_PORT):
-                return at, packet
+                raise self._tell.unknown(self._switch.where, f"it leaves by {name}, which is no port of Moorage")
+            at = Outside(name)
         raise self._tell.unknown(self._host.where, f"it has crossed the host {AT_MOST} times: a loop")
+
+    def _beyond(self, target: IpAddress, source: IpAddress) -> OnVlan | None:
+        """Return the VLAN that a packet to `target` comes in by: containers on one are not behind the host."""
+        held = self._site.holder(target)
+        if held is None or held[1].vlan is None or held[1].uplink is None or self._site.holder(source) is not None:
+            return None
+        return OnVlan(held[1].uplink, held[1].vlan)
+
+    def _from_vlan(self, at: OnVlan, packet: Packet) -> int:
+        """Follow a packet of a machine of the physical network to the port by which it leaves the switch."""
+        number, held = self._site.ports.get(at.interface), self._site.holder(packet.ends.dst)
+        if number is None:
+            why = f"the uplink {at.interface} is not in the switch"
+            raise self._tell.dropped(self._switch.where, why, why)
+        if held is None:
+            why = f"no container here has {packet.ends.dst}"
+            raise self._tell.dropped(at.words, why, why)
+        self._tell.say(at.words, f"sends {packet.words} with tag {at.tag}")
+        return self._switch.carry(number, STRANGER, held[1].mac, packet, at.tag)
 
     def _sending(self, container: Container, dst: IpAddress, network: str | None) -> tuple[Attachment, Sending]:
         """Return by which of its attachments a container sends to an address; ends where it cannot."""
@@ -203,8 +214,8 @@ class Journey:
             raise self._tell.unknown(where, by)
         return attachment, sending
 
-    def _out_of_container(self, container: Container, packet: Packet) -> int:
-        """Follow a packet from a container's process to the port by which it leaves the switch."""
+    def _out_of_container(self, container: Container, packet: Packet) -> tuple[int, Attachment]:
+        """Follow a packet from a container's process to the port by which it leaves the switch, and by whom."""
         where, dst = f"container {container.name}", packet.ends.dst
         attachment, sending = self._sending(container, dst, None if packet.reply else self._way.network)
         hop = sending.route.gateway or dst
@@ -220,7 +231,7 @@ class Journey:
             said = attachment.problem or "its flows are not confirmed by the controller"
             self._tell.notes.append(f"the endpoint of {where} is not up: {said}")
         neighbour = self._switch.ask(where, attachment.ofport, sending.mac, packet.ends.src, hop)
-        return self._switch.carry(attachment.ofport, sending.mac, neighbour, packet)
+        return self._switch.carry(attachment.ofport, sending.mac, neighbour, packet), attachment
 
     def _into_switch(self, through: Through) -> int:
         """Follow a packet from a gateway of the host to the port by which it leaves the switch."""
@@ -233,13 +244,6 @@ class Journey:
         own = [a.ip for a in self._site.addresses.get(route.interface, ()) if hop in a.network]
         neighbour = self._switch.ask(self._host.where, number, GATEWAY_MAC, own[0] if own else packet.ends.src, hop)
         return self._switch.carry(number, GATEWAY_MAC, neighbour, packet)
-
-
-def _same(start: End, back: End) -> bool:
-    """Say whether an answer arrived where its question was asked."""
-    if isinstance(start, AtContainer) and isinstance(back, AtContainer):
-        return start.container.id == back.container.id
-    return type(start) is type(back)
 
 
 def _others(container: Container) -> str:

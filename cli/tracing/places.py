@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cli.tracing.facts import Attachment, Container
 from cli.tracing.wire import Listed, OnNetwork
-from records.model import GATEWAY_PORT, LINK, Endpoint, IpAddress, IpInterface
+from records.model import GATEWAY_PORT, LINK, Endpoint, IpAddress, IpInterface, Kind
 from records.snapshot import Records
 
 SOMEWHERE = {4: ipaddress.ip_address("198.51.100.1"), 6: ipaddress.ip_address("2001:db8::1")}  # RFC 5737, RFC 3849
@@ -101,6 +101,7 @@ def containers(
 
 def _attachment(name: str, on: OnNetwork, ports: Mapping[str, int | None], records: Records | None) -> Attachment:
     record = None if records is None else records.endpoints.one(docker_id=on.endpoint_id)
+    vlan, uplink = (None, None) if records is None or record is None else _vlan(records, record)
     port = LINK + on.endpoint_id[:12]
     return Attachment(
         endpoint=on.endpoint_id,
@@ -112,7 +113,19 @@ def _attachment(name: str, on: OnNetwork, ports: Mapping[str, int | None], recor
         ipv6=ipaddress.ip_address(on.ipv6) if on.ipv6 else None,
         up=None if record is None else record.up,
         problem=_problem(on, record, known=records is not None),
+        vlan=vlan,
+        uplink=uplink,
     )
+
+
+def _vlan(records: Records, endpoint: Endpoint) -> tuple[int | None, str | None]:
+    """Return tag and uplink of an endpoint's VLAN."""
+    network = records.networks.get(endpoint.network)
+    known = records.docker_networks.get(endpoint.docker_network)
+    uplink = records.uplinks.get(known.uplink) if known is not None else None
+    if network is None or network.kind is not Kind.VLAN or uplink is None:
+        return None, None
+    return network.segment, uplink.interface
 
 
 def _problem(on: OnNetwork, record: Endpoint | None, *, known: bool) -> str | None:
@@ -152,8 +165,8 @@ def _named(text: str, there: Sequence[Container]) -> Container:
     if len(by_id) > 1:
         raise NoPlace(f"{text!r} is the beginning of several containers' ids: write more of it")
     near = difflib.get_close_matches(text, by_name, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `docker ps -a` lists them"
-    raise NoPlace(f"this host has no container {text!r}{hint}, and it is no IP address, `host` or `outside`")
+    hint = f"did you mean {near[0]!r}?" if near else "`docker ps -a` lists them"
+    raise NoPlace(f"{text!r} is no container of this host, no IP address, and not `host` or `outside`; {hint}")
 
 
 def address_of(place: Place, other: Place, version: int, network: str | None) -> IpAddress | None:

@@ -17,7 +17,17 @@ class Ending(StrEnum):
     DELIVERED = "delivered"  # to a container or the host, and its answer comes back
     LEFT = "left"  # the host, for the outside
     DROPPED = "dropped"
+    REFUSED = "refused"  # it arrives, and nothing listens
     UNKNOWN = "unknown"
+
+
+_EXIT_CODES = {
+    Ending.DELIVERED: DELIVERED,
+    Ending.LEFT: DELIVERED,
+    Ending.DROPPED: DROPPED,
+    Ending.REFUSED: DROPPED,
+    Ending.UNKNOWN: CANNOT_SAY,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,8 +51,8 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 delivered (or out of the host), 1 dropped, 2 nobody can say."""
-        return {Ending.DROPPED: DROPPED, Ending.UNKNOWN: CANNOT_SAY}.get(self.ending, DELIVERED)
+        """0 delivered (or out of the host), 1 dropped or refused, 2 nobody can say."""
+        return _EXIT_CODES[self.ending]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Teller:
     def dropped(self, where: str, words: str, why: str, *exactly: str) -> Ended:
         """Tell the step that drops it, and return the end: `dropped by <where>: <why>`."""
         self.say(where, words, *exactly, well=False)
-        what = "the packet arrives, but the answer is dropped" if self.answer else "dropped"
+        what = "the packet arrives, but its answer is dropped" if self.answer else "dropped"
         return Ended(Verdict(Ending.DROPPED, f"{what} by {where}: {why}", exactly[0] if exactly else None))
 
     def unknown(self, where: str, words: str, *exactly: str) -> Ended:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from cli.tracing import switch
 from cli.tracing.facts import CannotLook, Machine
 from cli.tracing.matching import ECHO
 from cli.tracing.packet import HOPS, Packet
+from cli.tracing.places import Site
 from cli.tracing.story import Teller
 from controller.pipeline import Reason
 from records.model import IpAddress
 
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
+STRANGER = "02:00:00:00:00:fe"  # stands for the MAC of a machine that nobody here knows
 ADVICE: Mapping[Reason, str] = {  # what the user can do about it
     Reason.UNKNOWN_PORT: "is the controller running, and the endpoint up? `moorage status` tells",
     Reason.FALSE_SOURCE: "the container has changed its address or MAC inside; "
@@ -27,9 +29,10 @@ ADVICE: Mapping[Reason, str] = {  # what the user can do about it
 class Switching:
     """One bridge's part of the story."""
 
-    def __init__(self, machine: Machine, bridge: str, names: Callable[[int], str], tell: Teller) -> None:
+    def __init__(self, machine: Machine, site: Site, bridge: str, tell: Teller) -> None:
         self._machine = machine
-        self._names = names
+        self._site = site
+        self._names = site.at
         self._tell = tell
         self.where = f"switch {bridge}"
 
@@ -41,12 +44,26 @@ class Switching:
         if trace.back and answered is not None:
             self._tell.say(sender, f"asks by {question} who has {about}: the switch answers {answered}", *_flows(trace))
             return answered
-        self._tell.say(sender, f"asks by {question} who has {about}", well=True)
+        self._tell.say(sender, f"asks by {question} who has {about}")
+        if trace.outputs:
+            return self._flooded(trace, about)
         raise self._drop(trace, f"nobody answers for {about}")
 
-    def carry(self, port: int, source: str, destination: str, packet: Packet) -> int:
+    def _flooded(self, trace: switch.Trace, about: IpAddress) -> str:
+        """Return the MAC of who answers a question that the switch passes on to a whole VLAN."""
+        to = ", ".join(self._names(port) for port in trace.outputs)
+        held = self._site.holder(about)
+        if held is not None:
+            mac = held[1].mac
+            self._tell.say(self.where, f"passes the question on to {to}; {held[0].name} answers {mac}", *_flows(trace))
+            return mac
+        self._tell.say(self.where, f"passes the question on to {to}", *_flows(trace))
+        self._tell.notes.append(f"whether a machine of the VLAN has {about} is not known here")
+        return STRANGER
+
+    def carry(self, port: int, source: str, destination: str, packet: Packet, vlan: int | None = None) -> int:
         """Return the port by which a packet leaves the switch; ends where it does not."""
-        trace = self._trace(flow(port, source, destination, packet))
+        trace = self._trace(flow(port, source, destination, packet, vlan))
         if trace.dropped:
             raise self._drop(trace, "")
         for lookup in trace.lookups:
@@ -99,11 +116,12 @@ def _question(port: int, mac: str, src: IpAddress, about: IpAddress) -> str:
     )
 
 
-def flow(port: int, source: str, destination: str, packet: Packet) -> str:
+def flow(port: int, source: str, destination: str, packet: Packet, vlan: int | None = None) -> str:
     """Return a packet as `ofproto/trace` reads it."""
     six = packet.version == 6
     name, net = (f"{packet.protocol}6", "ipv6") if six else (packet.protocol, "nw")
-    head = f"{name},in_port={port},dl_src={source},dl_dst={destination}"
+    tag = "" if vlan is None else f",dl_vlan={vlan}"
+    head = f"{name},in_port={port}{tag},dl_src={source},dl_dst={destination}"
     ends = f"{net}_src={packet.ends.src},{net}_dst={packet.ends.dst},nw_ttl={HOPS}"
     if packet.protocol == "icmp":
         kind = "icmpv6" if six else "icmp"

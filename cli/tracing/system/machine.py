@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.tracing.facts import CannotLook, Container, Route, Sending
 from cli.tracing.places import Site, containers
 from cli.tracing.rules import Ruleset
+from cli.tracing.sockets import FILES, listens
 from cli.tracing.system import iptables
 from cli.tracing.system.docker import DockerKnows
 from cli.tracing.system.kernel import Kernel, sending
@@ -51,6 +52,16 @@ class ThisHost:
         if pid == 0:
             raise CannotLook(f"container {container.name} has no process any more")
         return sending(pid, dst, interface)
+
+    def listens(self, container: Container | None, protocol: str, address: IpAddress, port: int) -> bool | None:
+        """Say whether a container (None: the host) has a socket for a port; None where that is not told."""
+        if protocol not in FILES:
+            return None
+        at = Path("/proc") / ("self" if container is None else str(self._docker.pid(container.id))) / "net"
+        try:
+            return listens([(at / name).read_text() for name in FILES[protocol]], protocol, address, port)
+        except OSError:  # it ends just now, or there is no IPv6
+            return None
 
     def rules(self, version: int) -> Ruleset:
         """Return the rules of iptables or ip6tables."""
