@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from cli.tracing.facts import Machine, NoRoute, Route
 from cli.tracing.firewall import Fate, Hit, Passage, traverse
-from cli.tracing.matching import Surroundings
+from cli.tracing.matching import LOCAL, Surroundings
 from cli.tracing.packet import Packet
 from cli.tracing.rules import Ruleset
 from cli.tracing.story import Teller
-from records.model import GATEWAY_PORT, LINK
+from records.model import GATEWAY_PORT, LINK, IpAddress
 
 SYSCTL = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 
@@ -100,13 +100,21 @@ class Crossing:
             self._tell.say(self.where, f"the way to {packet.ends.dst} is {route.interface}{via}")
         return route
 
+    def _way_back(self, address: IpAddress) -> str | None:
+        """Return the interface that the host would send to an address by."""
+        try:
+            route = self._machine.route(address)
+        except NoRoute:
+            return None
+        return LOCAL if route.local else route.interface
+
     def _forwarding(self, packet: Packet) -> None:
         if not self._machine.forwards(packet.version):
             why = f"this host forwards nothing ({SYSCTL[packet.version]} is 0)"
             raise self._tell.dropped(self.where, why, why)
 
     def _hooks(self, packet: Packet, hook: str, tables: Sequence[str]) -> Packet:
-        rules, around = self._machine.rules(packet.version), Surroundings(self._machine.addresses())
+        rules, around = self._machine.rules(packet.version), Surroundings(self._machine.addresses(), self._way_back)
         for note in rules.notes:
             self._tell.notes.append(note)
         for table in tables:

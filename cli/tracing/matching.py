@@ -20,16 +20,22 @@ ECHO = {(4, False): 8, (4, True): 0, (6, False): 128, (6, True): 129}  # (versio
 ECHOES = {"echo-request": False, "ping": False, "echo-reply": True, "pong": True}
 KNOWN = {  # modules all of whose answers depend on their options
     *("comment", "tcp", "udp", "sctp", "icmp", "icmp6", "multiport", "conntrack", "state", "addrtype", "mark"),
-    *("connmark", "iprange", "physdev", "owner", "pkttype"),
+    *("connmark", "iprange", "physdev", "owner", "pkttype", "rpfilter"),
 }
+LOCAL = "local"  # what `way_back` says of an address of the host
 BOTH = 0xFFFFFFFF  # all bits of a mark
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What matches ask about beside the packet: the host's own addresses, by interface."""
+    """What matches ask about beside the packet: the host's own addresses, by interface, and its routes.
+
+    `way_back` returns the interface that the host would send to an address by; LOCAL where it is the host's own, None
+    where it has no way there.
+    """
 
     addresses: Mapping[str, tuple[IpInterface, ...]] = dataclasses.field(default_factory=dict)
+    way_back: Callable[[IpAddress], str | None] | None = None
 
     def own(self, address: IpAddress, interface: str | None = None) -> bool:
         """Say whether the host has this address (on this interface)."""
@@ -82,7 +88,8 @@ def _answers(rule: Rule, packet: Packet, around: Surroundings) -> Iterator[tuple
     for option in rule.matches:
         if option.name == "-m":
             module = option.values[0] if option.values else ""
-            yield option, True if module in KNOWN else None
+            known = True if module in KNOWN else None
+            yield option, _reverse_path(asked) if module == "rpfilter" else known
             continue
         test = _TESTS.get(f"{module} {option.name}") or _TESTS.get(option.name)
         try:
@@ -194,6 +201,21 @@ def marked(value: str, mark: int) -> bool:
     return mark & int(mask or str(BOTH), 0) == int(wanted, 0)
 
 
+def _reverse_path(asked: _Asked) -> bool | None:
+    """Say whether the host would answer by the interface that a packet came in by (`-m rpfilter`)."""
+    inside, way_back = asked.packet.inside, asked.around.way_back
+    if inside is None or way_back is None or (asked.has("--validmark") and asked.packet.mark):
+        return None
+    way = way_back(asked.packet.ends.src)
+    if inside == "lo":
+        right = True
+    elif way == LOCAL:
+        right = asked.has("--accept-local")
+    else:
+        right = way is not None and (way == inside or asked.has("--loose"))
+    return right is not asked.has("--invert")
+
+
 def _owner(_values: Sequence[str], asked: _Asked) -> bool | None:
     return None if asked.packet.from_host else False  # a packet on its way through has no process
 
@@ -244,6 +266,10 @@ _TESTS: Mapping[str, _Test] = {
     "--physdev-is-in": _never,
     "--physdev-is-out": _never,
     "--physdev-is-bridged": _never,
+    "--invert": _always,  # these four are options of rpfilter, see _reverse_path
+    "--loose": _always,
+    "--validmark": _always,
+    "--accept-local": _always,
     "--uid-owner": _owner,
     "--gid-owner": _owner,
     "--socket-exists": _owner,

@@ -75,7 +75,7 @@ def parse(text: str) -> Ruleset:
     tables: dict[str, dict[str, tuple[str | None, list[Rule]]]] = {}
     notes: list[str] = []
     here: dict[str, tuple[str | None, list[Rule]]] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, text.split("\n"))):  # a comment may hold other ends of lines
         if line.startswith("# Warning:"):  # of the other of the two backends
             notes.append(line.removeprefix("# Warning:").strip())
         elif line.startswith("*"):

@@ -83,9 +83,9 @@ def test_a_packet_to_the_outside_is_routed_filtered_and_masqueraded_and_its_answ
 def test_a_rule_that_drops_is_told_with_whose_it_is_and_why(host: FakeHost) -> None:
     cases = {
         "-A FORWARD -s 10.1.0.0/24 -j DROP": "a rule in FORWARD that is not Moorage's says so",
-        "-A FORWARD -m comment --comment moorage:1 -i mg-+ -o eth0 -j DROP": "Moorage does not let this network do that",
+        "-A FORWARD -m comment --comment moorage:1 -i mg-+ -o eth0 -j DROP": "Moorage does not let this network",
         "-A FORWARD -o mg-1 -j REJECT": "its answer is dropped",
-        "-A FORWARD -m comment --comment moorage:1 -o mg-+ -j DROP": "its answer is dropped by host h1: nothing new may",
+        "-A FORWARD -m comment --comment moorage:1 -o mg-+ -j DROP": "its answer is dropped by host h1: nothing",
     }
     for line, words in cases.items():
         host.saved[4] = rules(line)

@@ -2,13 +2,15 @@ import ipaddress
 
 import pytest
 
-from cli.tracing.matching import Surroundings, matches, unknown
+from cli.tracing.matching import LOCAL, Surroundings, matches, unknown
 from cli.tracing.packet import Packet
 from cli.tracing.rules import rule
 from tests.tracing import packet
 
+WAYS = {"10.1.0.2": "mg-1", "10.77.0.11": LOCAL}
 AROUND = Surroundings(
-    {"eth0": (ipaddress.ip_interface("10.77.0.11/24"),), "lo": (ipaddress.ip_interface("127.0.0.1/8"),)}
+    {"eth0": (ipaddress.ip_interface("10.77.0.11/24"),), "lo": (ipaddress.ip_interface("127.0.0.1/8"),)},
+    lambda address: WAYS.get(str(address)),
 )
 WEB = packet("tcp 10.1.0.2 10.77.0.11 80", inside="mg-1", outside="eth0")
 PING = packet("icmp 10.1.0.2 203.0.113.9")
@@ -87,7 +89,17 @@ MARKED = packet("udp 10.1.0.2 10.77.0.11 53", mark=0x14, connection_mark=1)
         ("-m owner --uid-owner 0", packet("tcp 10.77.0.11 1.1.1.1 80", from_host=True), None),
         ("-m limit --limit 5/min", WEB, None),
         ("-m set --match-set bad src", WEB, None),
-        ("-m rpfilter --invert", WEB, None),
+        ("-m socket --transparent", WEB, None),
+        ("-m rpfilter", WEB, True),
+        ("-m rpfilter --invert", WEB, False),
+        ("-m rpfilter --invert", packet("tcp 10.9.0.2 1.1.1.1 80", inside="mg-1"), True),  # no way back
+        ("-m rpfilter --invert", packet("tcp 10.1.0.2 1.1.1.1 80", inside="eth0"), True),  # another way back
+        ("-m rpfilter --loose --invert", packet("tcp 10.1.0.2 1.1.1.1 80", inside="eth0"), False),
+        ("-m rpfilter", packet("tcp 10.77.0.11 1.1.1.1 80", inside="eth0"), False),  # the host's own
+        ("-m rpfilter --accept-local", packet("tcp 10.77.0.11 1.1.1.1 80", inside="eth0"), True),
+        ("-m rpfilter --invert", packet("tcp 127.0.0.1 127.0.0.1 80", inside="lo"), False),
+        ("-m rpfilter --validmark", packet("tcp 10.1.0.2 1.1.1.1 80", inside="mg-1", mark=1), None),
+        ("-m rpfilter", PING, None),  # it came in by nothing
         ("-s 10.9.0.0/24 -m limit --limit 5/min", WEB, False),  # whatever the limit says
     ],
 )  # fmt: skip
