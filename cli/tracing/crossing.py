@@ -165,6 +165,10 @@ def because(hit: Hit, packet: Packet) -> str:
         return f"{_whose(hit)} says so"
     if inside.startswith(LINK):
         return "nothing may go past the switch into the host"
+    if hit.table == "raw":
+        return "no answer to its source address would go back that way"
+    if inside.startswith(GATEWAY_PORT) and not outside:
+        return "of the host's addresses, the gateways of other networks are closed to a container"
     if inside.startswith(GATEWAY_PORT) and outside.startswith(GATEWAY_PORT):
         return "networks are closed to each other (moorage.isolation)"
     if outside.startswith(GATEWAY_PORT):

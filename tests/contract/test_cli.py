@@ -130,7 +130,31 @@ def test_a_wrong_configuration_is_exit_code_2_with_file_and_line(tmp_path: Path,
     assert error in result.output
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"]])
+def test_a_trace_says_what_it_cannot_ask(site: Site) -> None:
+    site.config.write_text(f'{site.config.read_text()}[openvswitch]\nrundir = "{site.directory}"\n')
+    result = CliRunner().invoke(main, ["trace", "a", "b", "--config", str(site.config)])
+
+    assert result.exit_code == 2
+    assert "ovs-vswitchd has no control socket" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["a", "b", "--port", "0"], "0 is not in the range"),
+        (["a", "b", "--proto", "gre"], "'gre' is not one of"),
+        (["a", "b", "--proto", "sctp"], "sctp needs a port"),
+        (["a"], "Missing argument 'DST'"),
+    ],
+)
+def test_a_trace_that_makes_no_sense_is_wrong_usage(arguments: list[str], error: str) -> None:
+    result = CliRunner().invoke(main, ["trace", *arguments])
+
+    assert result.exit_code == 2
+    assert error in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["trace", "--help"]])
 def test_help_and_version_need_nothing(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, arguments).exit_code == 0
 

@@ -27,15 +27,21 @@ NETWORKS = {  # name -> subnet, options
     "other": ("10.2.0.0/24", ("--ipv6", "--subnet", "fd00:2::/64")),
     "inner": ("10.3.0.0/24", ("--internal",)),
     "routed": ("10.4.0.0/24", ("-o", "moorage.gateway=routed")),
+    "open": ("10.7.0.0/24", ("-o", "moorage.isolation=open")),
     "team1": ("10.5.0.0/24", TENANT),
     "team2": ("10.6.0.0/24", TENANT),
 }
-ADDRESSES = {"a1": "10.1.0.10", "b1": "10.1.0.11", "c1": "10.2.0.10", "x1": "10.3.0.10", "y1": "10.3.0.11"} | {
-    "r1": "10.4.0.10",
-    "t1": "10.5.0.10",
-    "u1": "10.6.0.10",
+CONTAINERS = {  # name -> network, address
+    "a1": ("web", "10.1.0.10"),
+    "b1": ("web", "10.1.0.11"),
+    "c1": ("other", "10.2.0.10"),
+    "x1": ("inner", "10.3.0.10"),
+    "y1": ("inner", "10.3.0.11"),
+    "r1": ("routed", "10.4.0.10"),
+    "t1": ("team1", "10.5.0.10"),
+    "u1": ("team2", "10.6.0.10"),
+    "o1": ("open", "10.7.0.10"),
 }
-ON = {"a": "web", "b": "web", "c": "other", "x": "inner", "y": "inner", "r": "routed", "t": "team1", "u": "team2"}
 HOST, OUTSIDE = "10.77.0.11", "203.0.113.9"
 
 
@@ -45,9 +51,9 @@ def host(lab: Lab) -> Iterator[Host]:
     host = lab.host
     for name, (subnet, options) in NETWORKS.items():
         host.docker(*CREATE, "--subnet", subnet, *options, name)
-    for name, address in ADDRESSES.items():
+    for name, (network, address) in CONTAINERS.items():
         published = ("-p", "8080:80") if name == "b1" else ()
-        words = ("--name", name, "--network", ON[name[0]], "--ip", address, *published)
+        words = ("--name", name, "--network", network, "--ip", address, *published)
         host.docker("run", "-d", *words, IMAGE, "sh", "-c", SERVE)
     host.docker("run", "-d", "--name", "plain", "-p", "8081:80", IMAGE, "sh", "-c", SERVE)
     wait_for("IPv6 to be usable", lambda: pings(host, "a1", "fd00:1::1"), 10)
@@ -88,7 +94,7 @@ def connects(host: Host, source: str, address: str, port: int) -> bool:
 def agrees(host: Host, source: str, target: str, *, port: int | None = None) -> dict[str, Any]:
     """Trace, try, and hold both against each other; return what was told."""
     told = trace(host, source, target, *(() if port is None else ("--port", port)))
-    address = ADDRESSES.get(target, target)
+    address = CONTAINERS[target][1] if target in CONTAINERS else target
     tried = pings(host, source, address) if port is None else connects(host, source, address, port)
 
     assert told["exit_code"] == (0 if tried else 1), (tried, told["verdict"], told["notes"])
@@ -108,6 +114,10 @@ def agrees(host: Host, source: str, target: str, *, port: int | None = None) -> 
         ("a1", "c1", 80, "dropped", "networks are closed to each other"),
         ("a1", "fd00:1::1", None, "delivered", "to the host at fd00:1::1"),
         ("a1", "fd00:1::99", None, "dropped", "nobody answers for fd00:1::99"),
+        ("a1", "10.2.0.1", None, "dropped", "the gateways of other networks are closed to a container"),
+        ("a1", "fd00:2::1", None, "dropped", "the gateways of other networks are closed to a container"),
+        ("a1", "o1", None, "delivered", "to container o1"),
+        ("o1", "a1", None, "dropped", "networks are closed to each other"),
         ("x1", "y1", None, "delivered", "to container y1"),
         ("x1", OUTSIDE, None, "dropped", "it has no route there"),
         ("x1", HOST, None, "dropped", "it has no route there"),
