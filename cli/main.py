@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.port import port
 from cli.trace import trace
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
@@ -56,6 +57,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
 
 
 main.add_command(trace)
+main.add_command(port)
 
 
 def look(config: Config) -> Status:

@@ -57,6 +57,7 @@ class Joined:
     prefix: str
     gateway: IpAddress | None
     gateway_ipv6: IpAddress | None
+    second: bool = False  # whether Docker shall add an interface of its own for the way out
 
 
 class Endpoints:
@@ -137,6 +138,8 @@ class Endpoints:
         endpoint = _known(records, on, request.endpoint_id)
         if endpoint is None:
             raise NotFound("endpoint", f"{request.endpoint_id[:12]} (in Moorage's records of host {self._host})")
+        if options.publish(on.options) is options.Publish.DOCKER:
+            return Joined(endpoint, options.prefix(on.options), gateway=None, gateway_ipv6=None, second=True)
         return Joined(
             endpoint,
             prefix=options.prefix(on.options),

@@ -69,7 +69,7 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
                 gateway=str(joined.gateway or ""),
                 gateway_ipv6=str(joined.gateway_ipv6 or ""),
                 # Without an IPv4 gateway Docker would add a second interface, on docker_gwbridge (PROTOCOL 2.6).
-                disable_gateway_service=joined.gateway is None,
+                disable_gateway_service=joined.gateway is None and not joined.second,
             )
         )
 

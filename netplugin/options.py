@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from daemonkit.errors import BadRequest
@@ -22,12 +23,23 @@ MTU_MIN_IPV6 = 1280  # bytes (RFC 8200 section 5)
 
 OURS = "moorage."
 KNOWN = frozenset(
-    f"{OURS}{key}" for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "segment", "uplink")
+    f"{OURS}{key}"
+    for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "publish", "segment", "uplink")
 )
 DOCKER_MTU = "com.docker.network.driver.mtu"
 DOCKER_PREFIX = "com.docker.network.container_iface_prefix"
 
-E = TypeVar("E", Kind, Gateway, Isolation)
+PUBLISH = "moorage.publish"
+
+
+class Publish(StrEnum):
+    """Who serves the published ports of a network's containers, and is their way out."""
+
+    DRIVER = "driver"  # we do: containers have one interface, and all their traffic passes the switch
+    DOCKER = "docker"  # Docker's gateway bridge, by a second interface; `docker port` shows them
+
+
+E = TypeVar("E", Kind, Gateway, Isolation, Publish)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +94,11 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
         raise BadRequest(
             f"moorage.isolation={isolation} needs a gateway to reach other networks by: {without} has none"
         )
+    if publish(generic) is Publish.DOCKER and (physical or (gateway, isolation) != (Gateway.NAT, Isolation.NETWORK)):
+        raise BadRequest(
+            f"{PUBLISH}=docker makes Docker's gateway bridge the way out, so the network cannot be a VLAN or "
+            "--internal, nor have moorage.gateway or moorage.isolation"
+        )
     return NetworkOptions(
         given=dict(generic),
         name=name,
@@ -107,6 +124,11 @@ def _kind(generic: Mapping[str, str], *, named: bool) -> Kind:
         if kind is Kind.BRIDGE and key in generic:
             raise BadRequest(f"{key} has no meaning for a network of moorage.kind=bridge")
     return kind
+
+
+def publish(generic: Mapping[str, str]) -> Publish:
+    """Return who publishes ports."""
+    return _choice(generic, PUBLISH, Publish, Publish.DRIVER)
 
 
 def prefix(generic: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab
+from lab.moorage import command
 from lab.node import Node
-from tests.system.steps import container, network, nothing_left, refused
+from tests.system.steps import address, container, network, nothing_left, refused
 
 pytestmark = pytest.mark.system
 
@@ -27,7 +29,6 @@ def host(lab: Lab) -> Iterator[Host]:
     host = lab.host
     host.ip("addr", "add", f"{V6}/64", "dev", "eth0", "nodad")
     lab.fabric.ip("addr", "add", "fd77::1/64", "dev", "mgmt", "nodad")
-    host.sysctl("net.ipv6.conf.all.forwarding", 1)
     network(host, "web", "10.1.0.0/24", "--ipv6", "--subnet", "fd00:1::/64")
     network(host, "app", "10.2.0.0/24", "--ipv6", "--subnet", "fd00:2::/64")
     yield host
@@ -249,3 +250,36 @@ def test_nothing_of_a_port_is_left_when_its_container_goes(host: Host, lab: Lab)
     wait_for("the rules to go", lambda: before == rules(host), 10)
     assert "" == got(lab.outside, f"{host.address}:8080")
     assert free(host, 8080)
+
+
+def test_where_docker_publishes_its_gateway_bridge_does_and_shows_it(host: Host, lab: Lab) -> None:
+    network(host, "shown", "10.3.0.0/24", "-o", "moorage.publish=docker")
+    container(host, "c1", "shown")
+    server(host, "a1", "-p", "8080:80", on="shown")
+
+    assert "80/tcp -> 0.0.0.0:8080" in host.docker("port", "a1")
+    assert "a1" == got(lab.outside, f"{host.address}:8080")
+    assert "a1" == fetched(host, "c1", f"{address(host, 'a1', 'shown')}")
+    assert host.reaches("a1", lab.outside.address)
+    host.docker("rm", "-f", "a1", "c1")
+    host.docker("network", "rm", "shown")
+    host.docker("network", "rm", "docker_gwbridge")
+
+
+def test_moorage_port_shows_what_docker_port_cannot(host: Host, lab: Lab) -> None:
+    server(host, "a1", "-p", "127.0.0.1:8080:80", "-p", "80")
+    told = moorage(host, "port", "a1").splitlines()
+    chosen = next(line.rpartition(":")[2] for line in told if "0.0.0.0" in line)
+
+    assert ["80/tcp -> 0.0.0.0:" + chosen, "80/tcp -> 127.0.0.1:8080", "80/tcp -> [::]:" + chosen] == told
+    assert "a1" == got(lab.outside, f"{host.address}:{chosen}")
+    assert [f"a1 {line}" for line in told] == moorage(host, "port").splitlines()
+    assert "127.0.0.1:8080" in moorage(host, "port", "a1", "80/tcp").splitlines()
+    assert ["a1"] * 3 == [one["container"] for one in json.loads(moorage(host, "port", "--json"))]
+    assert "exit 1: Error: port 81/tcp of a1 is not published" in refused(lambda: moorage(host, "port", "a1", "81"))
+    assert "exit 1: Error: no such container: b9" in refused(lambda: moorage(host, "port", "b9"))
+
+
+def moorage(host: Host, *words: str) -> str:
+    """Run our command on the host."""
+    return host.exec(*command("moorage", "cli.main"), *words)

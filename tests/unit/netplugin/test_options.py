@@ -5,7 +5,7 @@ import pytest
 
 from daemonkit.errors import BadRequest
 from netplugin import options
-from netplugin.options import NetworkOptions, parse, refuse_unknown
+from netplugin.options import NetworkOptions, Publish, parse, publish, refuse_unknown
 from records.model import DEFAULT_TENANT, Gateway, Isolation, Kind
 
 GENERIC, INTERNAL = "com.docker.network.generic", "com.docker.network.internal"
@@ -170,3 +170,31 @@ def test_an_option_that_does_not_exist_is_refused_with_the_one_that_was_meant(ke
 def test_where_no_option_exists_none_is_suggested() -> None:
     with pytest.raises(BadRequest, match=re.escape("unknown option 'moorage.x'; known are none")):
         refuse_unknown({"moorage.x": "1"}, frozenset())
+
+
+@pytest.mark.parametrize("generic", [{}, {"moorage.publish": "driver"}])
+def test_we_publish_ports_unless_docker_is_asked_to(generic: dict[str, str]) -> None:
+    assert Publish.DRIVER is publish(parse({"com.docker.network.generic": generic}).given)
+    assert Publish.DOCKER is publish(parse({"com.docker.network.generic": {"moorage.publish": "docker"}}).given)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"moorage.gateway": "none"},
+        {"moorage.gateway": "routed"},
+        {"moorage.isolation": "tenant"},
+        {"moorage.kind": "vlan", "moorage.segment": "7"},
+    ],
+)
+def test_what_docker_publishes_has_dockers_way_out_only(more: dict[str, str]) -> None:
+    with pytest.raises(BadRequest, match="makes Docker's gateway bridge the way out"):
+        parse({"com.docker.network.generic": {"moorage.publish": "docker", **more}})
+
+
+def test_an_internal_network_has_no_ports_for_docker_to_publish() -> None:
+    options = {"com.docker.network.internal": True, "com.docker.network.generic": {"moorage.publish": "docker"}}
+    with pytest.raises(BadRequest, match="makes Docker's gateway bridge the way out"):
+        parse(options)
+    with pytest.raises(BadRequest, match="expected one of driver, docker"):
+        parse({"com.docker.network.generic": {"moorage.publish": "me"}})

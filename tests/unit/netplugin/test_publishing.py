@@ -238,3 +238,11 @@ def test_the_sandbox_is_recorded_by_join(host: Plugin) -> None:
 )
 def test_addresses_overlap_as_sockets_do(one: str, other: str, *, expected: bool) -> None:
     assert expected == overlap(ip_address(one), ip_address(other))
+
+
+def test_where_docker_publishes_join_names_no_gateway_and_leaves_the_way_out_to_it(host: Plugin) -> None:
+    host.network(OTHER, ["10.2.0.0/24"], {"moorage.publish": "docker"})
+    made = host.endpoint(2, "10.2.0.12/24", OTHER)
+    answer = host.join(made, OTHER)
+
+    assert {"InterfaceName"} == set(answer)
