@@ -27,6 +27,7 @@ from records.model import (
     EndpointId,
     IpAddress,
     IpInterface,
+    Kind,
     NetworkId,
     Subnet,
     Use,
@@ -115,6 +116,7 @@ class Endpoints:
             send_rate=asked.send_rate,
             spoof=asked.spoof,
         )
+        _check_mac(records, on, made)
         # Docker gives an address to one endpoint at a time: one that still has it is of a container that died unseen.
         stale = list(_same_address(records, on, made))
         for old in stale:
@@ -177,6 +179,16 @@ def _check_direct(records: Records, on: DockerNetwork, *, published: bool) -> No
             "published ports (-p) mean nothing on a VLAN network: its containers are reached directly, by their own "
             "addresses; leave -p out, or connect the container to the network that serves them first"
         )
+
+
+def _check_mac(records: Records, on: DockerNetwork, made: Endpoint) -> None:
+    """Refuse a MAC address that another endpoint of a VLAN has: there frames are delivered by it."""
+    network = records.networks.get(on.network)
+    if network is None or network.kind is not Kind.VLAN:
+        return
+    for other in records.endpoints.of(network=on.network):
+        if other.mac == made.mac and (made.ipv4, made.ipv6) != (other.ipv4, other.ipv6):
+            raise BadRequest(f"--mac-address {made.mac} is that of endpoint {other.docker_id[:12]} on the same VLAN")
 
 
 def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 _header = struct.Struct("!BBHI")
 HELLO, ERROR, ECHO, ECHO_REPLY, FEATURES, FEATURES_REPLY = 0, 1, 2, 3, 5, 6
 PORT_STATUS, MULTIPART, MULTIPART_REPLY, BARRIER, BARRIER_REPLY = 12, 18, 19, 20, 21
-PORT_DESC, EXPERIMENTER = 13, 4
+PORT_DESC, EXPERIMENTER, PACKET_OUT = 13, 4, 13
 
 
 def message(kind: int, body: bytes = b"", xid: int = 0) -> bytes:

@@ -81,7 +81,20 @@ def create(host: Plugin, asked: Asked) -> str:
     return ""
 
 
+VLAN = {"moorage.kind": "vlan", "moorage.segment": "100", "moorage.uplink": "eth1"}
+UPLINKS: list[tuple[Asked, str]] = [  # it takes a look at the host's interfaces to refuse these
+    (Asked(o={"moorage.kind": "vlan", "moorage.segment": "100"}), "needs the interface that leads to the VLANs"),
+    (Asked(o=VLAN | {"moorage.uplink": "eth7"}), "moorage.uplink=eth7: this host has no such interface"),
+    (Asked(o=VLAN | {"moorage.mtu": "1501"}), "moorage.mtu=1501 is more than eth1 carries, 1500 bytes"),
+]
 OPTIONS: list[tuple[Asked, str]] = [
+    (Asked(o={"moorage.kind": "vlan", "moorage.uplink": "eth1"}), "needs -o moorage.segment=ID"),
+    (Asked(o=VLAN | {"moorage.segment": "4095"}), "moorage.segment='4095': expected a VLAN id, 1 to 4094"),
+    (Asked(o=VLAN | {"moorage.uplink": "e th1"}), "expected the name of a network interface"),
+    (Asked(o=VLAN | {"moorage.gateway": "nat"}), "this host cannot masquerade"),
+    (Asked(o=VLAN | {"moorage.isolation": "tenant"}), "is up to its router"),
+    (Asked(o=VLAN, internal=True), "it cannot be --internal"),
+    (Asked(o={"moorage.kind": "bridge", "moorage.uplink": "eth1"}), "moorage.uplink has no meaning"),
     (Asked(o={"moorage.gatway": "nat"}), "unknown option 'moorage.gatway'; did you mean moorage.gateway?"),
     (Asked(o={"moorage.colour": "red"}), "unknown option 'moorage.colour'; known are "),
     (Asked(o={"MOORAGE.MTU": "1400"}), "unknown option 'MOORAGE.MTU'; did you mean moorage.mtu?"),
@@ -167,7 +180,7 @@ def host() -> Iterator[Plugin]:
         yield made
 
 
-@pytest.mark.parametrize(("asked", "text"), [*OPTIONS, *SUBNETS], ids=lambda value: ascii(value)[:60])
+@pytest.mark.parametrize(("asked", "text"), [*OPTIONS, *UPLINKS, *SUBNETS], ids=lambda value: ascii(value)[:60])
 def test_what_cannot_be_is_refused_with_its_reason_and_leaves_nothing(host: Plugin, asked: Asked, text: str) -> None:
     before, system = host.left(), host.actual()
 

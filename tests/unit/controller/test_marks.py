@@ -141,6 +141,16 @@ def test_an_endpoint_that_went_meanwhile_is_not_marked() -> None:
     assert actuator.read({W1.id}) == {}
 
 
+def test_who_comes_up_is_told_of_and_nobody_else() -> None:
+    risen: list[object] = []
+    actuator = EndpointMarks(MemoryStore(host.records()), lambda _: [], risen.extend)
+
+    actuator.apply(Diff({}, {W1.id: Mark(up=True), W2.id: Mark(up=False, problem="why")}, {}))
+    actuator.apply(Diff({}, {W2.id: Mark(up=False)}, {}))
+
+    assert risen == [W1.id]
+
+
 def test_marks_are_tried_again_when_the_database_is_away() -> None:
     store = MemoryStore(host.records())
     store.cut("no leader")

@@ -15,7 +15,7 @@ from controller.openflow import Refusal, content
 from controller.pipeline import Feature, Table
 from controller.session import DisconnectedError, Session
 
-BARRIER, MULTIPART, EXPERIMENTER, METER_MOD = 20, 18, 4, 29
+BARRIER, MULTIPART, EXPERIMENTER, METER_MOD, PACKET_OUT = 20, 18, 4, 29, 13
 EXAMPLE = flow(Feature.DROPS, Table.DROP, 5)
 
 
@@ -71,10 +71,18 @@ def link(session: Session) -> FakeLink:
     return one
 
 
+def test_a_frame_is_handed_over_without_waiting_for_an_answer(session: Session, link: FakeLink) -> None:
+    session.inject(51, b"frame")
+
+    assert [kind for kind, _ in link.sent][-1] == PACKET_OUT
+
+
 def test_without_connection_every_request_says_so(session: Session) -> None:
     session.disconnected(None, "No such file or directory")
 
     said = "no connection to the switch at /run/test.mgmt: No such file or directory"
+    with pytest.raises(DisconnectedError, match=said):
+        session.inject(51, b"frame")
     with pytest.raises(DisconnectedError, match=said):
         session.dump(0, 0)
     with pytest.raises(DisconnectedError, match=said):

@@ -22,6 +22,49 @@ def refusal(asked: dict[str, Any]) -> str:
     return str(caught.value)
 
 
+VLAN = {"moorage.kind": "vlan", "moorage.segment": "100", "moorage.uplink": "eth1"}
+
+
+def test_a_vlan_is_named_by_its_number_and_interface_and_its_gateway_is_elsewhere() -> None:
+    found = parse({GENERIC: VLAN})
+
+    assert (Kind.VLAN, 100, "eth1", Gateway.ROUTED) == (found.kind, found.segment, found.uplink, found.gateway)
+    assert Gateway.NONE is parse({GENERIC: VLAN | {"moorage.gateway": "none"}}).gateway
+    assert parse({GENERIC: {"moorage.kind": "vlan", "moorage.segment": "4094"}}).uplink is None
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"moorage.segment": "0"}, "moorage.segment='0': expected a VLAN id, 1 to 4094"),
+        ({"moorage.segment": "4095"}, "moorage.segment='4095': expected a VLAN id"),
+        ({"moorage.segment": "-1"}, "moorage.segment='-1': expected a VLAN id"),
+        ({"moorage.segment": "0x64"}, "moorage.segment='0x64': expected a VLAN id"),
+        ({"moorage.segment": ""}, "moorage.segment='': expected a VLAN id"),
+        ({"moorage.segment": "\u0661"}, "expected a VLAN id"),
+        ({"moorage.uplink": ""}, "moorage.uplink='': expected the name of a network interface"),
+        ({"moorage.uplink": "a" * 16}, "expected the name of a network interface"),
+        ({"moorage.uplink": "../eth1"}, "expected the name of a network interface"),
+        ({"moorage.uplink": "eth1 "}, "expected the name of a network interface"),
+        ({"moorage.gateway": "nat"}, "a router of the physical network, where this host cannot masquerade; use routed"),
+        (
+            {"moorage.isolation": "tenant"},
+            "moorage.isolation=tenant: which other networks reach a VLAN is up to its ro",
+        ),
+        ({"moorage.isolation": "open"}, "moorage.isolation=open"),
+    ],
+)
+def test_what_cannot_be_of_a_vlan_is_refused_in_words(more: dict[str, str], text: str) -> None:
+    assert text in refusal({GENERIC: VLAN | more})
+
+
+def test_a_vlan_needs_a_number_and_cannot_be_internal() -> None:
+    assert "needs -o moorage.segment=ID" in refusal({GENERIC: {"moorage.kind": "vlan"}})
+    assert "it cannot be --internal: for no default route, moorage.gateway=none" in refusal(
+        {GENERIC: VLAN, INTERNAL: True}
+    )
+
+
 DEFAULTS = NetworkOptions(
     given={},
     name=None,

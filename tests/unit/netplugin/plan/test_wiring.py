@@ -12,14 +12,16 @@ from netplugin.plan.wiring import (
     Key,
     Link,
     Links,
+    Nic,
     Port,
     Ports,
+    Uplinks,
     endpoint_key,
     gateways,
     vrf_key,
 )
 from records.memory import MemoryStore
-from records.model import GATEWAY_MAC, Endpoint, Record, Subnet, SubnetId, gateway_port
+from records.model import GATEWAY_MAC, Endpoint, Kind, Record, Subnet, SubnetId, Uplink, UplinkId, gateway_port
 from records.snapshot import Records
 from records.writes import Delete, Insert
 from tests.examples import World, world
@@ -43,6 +45,38 @@ def elsewhere() -> Endpoint:
 
 def without_gateway(of: World) -> Records:
     return records().replaced([(of.subnet, dataclasses.replace(of.subnet, gateway=None))])
+
+
+def on_vlan() -> tuple[Records, Uplink]:
+    """Return the records with the first host's network on a VLAN, by an uplink."""
+    uplink = Uplink(id=UplinkId(uuid.uuid4()), host=A.host.id, interface="eth1", ofport=300)
+    changed = records().replaced(
+        [
+            (None, uplink),
+            (A.network, dataclasses.replace(A.network, kind=Kind.VLAN, segment=100)),
+            (A.docker_network, dataclasses.replace(A.docker_network, uplink=uplink.id)),
+        ]
+    )
+    return changed, uplink
+
+
+def test_an_uplink_is_a_port_and_is_set_up_and_a_vlan_has_no_gateway_on_the_host() -> None:
+    source, _ = on_vlan()
+
+    assert Port("eth1", 300) == plan(Ports("a"), source)["uplink/eth1"]
+    assert {"uplink/eth1": Nic("eth1")} == plan(Uplinks("a"), source)
+    assert gateway_port(A.vrf) not in {port.name for port in plan(Ports("a"), source).values()}
+    assert {} == plan(Gateways("a"), source)
+    assert frozenset() == gateways(source, A.vrf)
+
+
+def test_an_uplink_of_another_host_is_nobodys_here() -> None:
+    source, _ = on_vlan()
+
+    assert {} == plan(Uplinks("b"), source)
+    assert "uplink/eth1" not in plan(Ports("b"), source)
+    assert Ports("b").want(source, Key("uplink/eth1")) is None
+    assert Ports("a").want(source, Key("uplink/eth7")) is None
 
 
 def test_each_endpoint_of_the_host_has_a_pair_with_its_networks_mtu() -> None:
