@@ -12,8 +12,11 @@ install-deps:  ## Install Debian packages and .venv (the others do it themselves
 demo: install-deps  ## Show the main job on a real Docker; KEEP=1 leaves the lab up
 	$(BIN)/python -m lab.demo $(if $(KEEP),--keep)
 
-test: check  ## Run all checks and tests; ARGS='-k name' for some of them
+test: check dockers  ## Run all checks and tests; ARGS='-k name' for some, ARGS='--docker 26.1' on another Docker
 	$(BIN)/pytest $(ARGS)
+
+dockers: install-deps  ## Unpack the Docker of other Debian releases, for the tests
+	@lab/dockers.sh
 
 check: install-deps  ## Check format, style, types and directions of import
 	$(BIN)/ruff format --check .

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import ClassVar, Unpack
 
 from lab.command import CommandFailed, LabError, Options, run, wait_for
+from lab.dockers import Docker
 from lab.image import IMAGE
 from lab.node import Node
 
 IDLE = ["sh", "-c", "trap 'exit 0' TERM; sleep 2147483647 & wait"]  # a plain `sleep` as pid 1 is deaf to TERM for 10 s
 
 
-# The command line that came with dockerd, where there are several: a newer one refuses what an older daemon cannot.
-CLIENT = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
-
-
 class WithDocker(Node):
     """What a host does with Docker."""
 
     PRIVATE: ClassVar[tuple[str, ...]] = ("/var/lib/docker", "/var/lib/containerd", "/etc/docker")
+
+    release: Docker  # whose programs it runs
 
     @property
     def docker_sock(self) -> Path:
@@ -33,6 +32,7 @@ class WithDocker(Node):
             "dockerd", "dockerd",
             "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"{self.cgroup.name}/docker",
             *options,
+            env={"PATH": self.release.search},
         )  # fmt: skip
         if wait:
             self.wait_docker()
@@ -52,7 +52,7 @@ class WithDocker(Node):
 
     def docker(self, *argv: object, **options: Unpack[Options]) -> str:
         """Run `docker` with this host's dockerd and return what it printed."""
-        return run([CLIENT, "-H", f"unix://{self.docker_sock}", *argv], **options)
+        return run([self.release.client, "-H", f"unix://{self.docker_sock}", *argv], **options)
 
     def load_image(self, tar: Path) -> None:
         """Give Docker the image that containers of the lab are made from, unless it has one."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.docker import WithDocker
+from lab.dockers import Docker
 from lab.moorage import WithMoorage
 from lab.openvswitch import WithOpenVSwitch
+from lab.place import Place
 
 
 class Host(WithDocker, WithOpenVSwitch, WithMoorage):
     """A machine as our users have it."""
+
+    def __init__(self, name: str, place: Place, release: Docker) -> None:
+        super().__init__(name, place)
+        self.release = release
 
     def start(self, *, docker: bool = True, ovs: bool = True, moorage: bool = True) -> None:
         """Start the daemons as a machine does that was switched on: a plugin before Docker, which asks for it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab import dockers
 from lab.cgroups import Cgroup, hierarchies
 from lab.command import LabError
 from lab.fabric import Fabric
@@ -28,7 +29,8 @@ class Lab:
 
     `hosts` are h1, h2 and so on, with 10.77.0.11, 10.77.0.12 ... as eth0 (for Docker, OpenFlow, records) and 10.77.1.11
     ... as eth1 (for tunnels).  `outside` is 203.0.113.9, which hosts reach through the fabric and containers only
-    through NAT.  Labs of different names know nothing of each other.
+    through NAT.  Labs of different names know nothing of each other.  `release` is whose Docker they run: a name or
+    version that `dockers.find` takes.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Lab:
         *,
         hosts: int = 1,
         docker: bool = True,
+        release: str = "",
         ovs: bool = True,
         moorage: bool = True,
         config: Config | None = None,
@@ -45,7 +48,7 @@ class Lab:
     ) -> None:
         self.place = Place(name, root)
         self.fabric = Fabric(self.place, mtu)
-        self.hosts = [Host(f"h{i + 1}", self.place) for i in range(hosts)]
+        self.hosts = [Host(f"h{i + 1}", self.place, dockers.find(release)) for i in range(hosts)]
         self.outside = Node("outside", self.place)
         self._daemons = {"docker": docker, "ovs": ovs, "moorage": moorage}
         self._config = config

@@ -36,12 +36,13 @@ def commands() -> None:
 @commands.command()
 @click.argument("hosts", type=click.IntRange(1, 32), default=1)
 @click.option("--name", default="play", show_default=True, help="Several labs may run under different names.")
+@click.option("--docker", default="", help="Version, or Debian release, of Docker; see lab/dockers.sh.")
 @click.option("--bare", is_flag=True, help="Docker and Open vSwitch only, without Moorage.")
-def up(hosts: int, name: str, *, bare: bool) -> None:
+def up(hosts: int, name: str, docker: str, *, bare: bool) -> None:
     """Start HOSTS hosts (1 unless said), say how to use them, and wait for ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with Lab(name, hosts=hosts, moorage=not bare) as lab:
+        with Lab(name, hosts=hosts, release=docker, moorage=not bare) as lab:
             for host in lab.hosts:
                 click.echo(f"{host.name} {host.address}  {host.where()}")
             click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
