@@ -1,4 +1,4 @@
-"""The Docker that a host of the lab runs: the machine's own, or another Debian release's that lab/dockers.sh unpacked."""
+"""The Docker that a host of the lab runs: the machine's own, or another Debian release's unpacked by lab/dockers.sh."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def find(name: str = "") -> Docker:
     for version, docker in found.items():
         if f"{version}.".startswith(f"{wanted}."):
             return docker
-    msg = f"there is no Docker {wanted}, only {', '.join(found)}: run lab/dockers.sh, or name one of {', '.join(RELEASES)}"
+    msg = f"there is no Docker {wanted}, only {', '.join(found)}; lab/dockers.sh unpacks those of {', '.join(RELEASES)}"
     raise LabError(msg)
 
 

@@ -1,6 +1,5 @@
 """What running containers notice when parts of the host are restarted or killed: the table of docs/operations.md."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -11,19 +10,12 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.lab import Lab, leftovers
 from lab.traces import rows
+from tests.system.restarting import STARTS, count, end, live_restore, restart
 from tests.system.steps import container, lost, network, nothing_left
 from tests.system.traffic import Traffic, traffic
 
 pytestmark = pytest.mark.system
 
-STARTS = {
-    "moorage-netplugin": Host.start_netplugin,
-    "moorage-controller": Host.start_controller,
-    "moorage-db": Host.start_db,
-    "ovs-vswitchd": Host.start_vswitchd,
-    "ovsdb-server": Host.start_ovsdb,
-    "dockerd": Host.start_docker,
-}
 NOTHING = {"neighbour": 0, "outside": 0}
 
 
@@ -51,18 +43,6 @@ def running(town: Lab, host: Host) -> Iterator[Traffic]:
     """Traffic of `a1` to `b1` and to the outside."""
     with traffic(town, "a1", "b1", "web") as running:
         yield running
-
-
-def restart(host: Host, daemon: str, number: signal.Signals) -> None:
-    """End a daemon and start it again."""
-    end(host, daemon, number)
-    STARTS[daemon](host)
-
-
-def end(host: Host, daemon: str, number: signal.Signals) -> None:
-    process = host.procs[daemon]
-    process.signal(number)
-    wait_for(f"{daemon} to end", lambda: not process.alive(), 30)
 
 
 def new_ones(host: Host, town: Lab) -> None:
@@ -150,15 +130,3 @@ def test_a_host_whose_power_is_cut_comes_back_with_its_containers_and_without_le
     wait_for("the endpoint of the third to go", lambda: 2 == count(host, "Endpoint"), 15)
     wait_for("its port to go", lambda: 2 == host.vsctl("list-ports", "moorage0").count("mv"), 15)
     assert 3 == count(host, "Address")
-
-
-def live_restore(host: Host, *, on: bool) -> None:
-    """Let dockerd leave the containers running when it ends, from now on."""
-    host.path("/etc/docker/daemon.json").write_text(json.dumps({"live-restore": on}))
-    host.procs["dockerd"].signal(signal.SIGHUP)
-    wait_for("dockerd to know", lambda: str(on).lower() in host.docker("info", "-f", "{{.LiveRestoreEnabled}}"))
-
-
-def count(host: Host, table: str) -> int:
-    """Return how many records there are of a kind."""
-    return sum(row.startswith(f"{table} ") for row in rows(host))
