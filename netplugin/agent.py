@@ -76,9 +76,10 @@ class Agent:
         from daemonkit.loop import Layer
         from netplugin.plan import wiring
         from netplugin.plan.bridge import Bridges
+        from netplugin.plan.connections import Connections
         from netplugin.plan.firewall import Firewall
         from netplugin.plan.reservations import Reservations
-        from netplugin.system import bridge, gateways, iptables, links, uplinks
+        from netplugin.system import bridge, connections, gateways, iptables, links, uplinks
         from netplugin.system.datapath import datapath
         from netplugin.system.forwarding import Forwarding
         from netplugin.system.netlink import Netlink
@@ -95,6 +96,9 @@ class Agent:
         # A port is ours before the rules take it from others, and still ours when these have gone.
         yield Layer("reservations", Reservations(self.host), self.reservations)
         yield Layer("firewall", Firewall(self.host), iptables.Firewall())
+        # With patience, since what is deleted goes first: by then the rules have gone too.
+        tracked = connections.Connections(netlink.own)
+        yield Layer("connections", Connections(self.host), tracked, patience=PATIENCE)
 
     def start(self) -> None:
         """Start the threads; none of them is waited for, so that Docker's boot never waits for others (rule 2)."""

@@ -33,7 +33,8 @@ def _concerned(change: Change) -> set[Key] | None:
             return set()
         return {("links", endpoint_key(record)), ("ports", endpoint_key(record))}
     if isinstance(record, Published):
-        return {("reservations", reservation_key(record)), ("firewall", family(record.host_ip))}
+        key = reservation_key(record)
+        return {("reservations", key), ("firewall", family(record.host_ip)), ("connections", key)}
     if isinstance(record, Host):
         return set() if change.old is not None and change.new is not None else None
     return set() if isinstance(record, NOTHING) else None

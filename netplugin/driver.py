@@ -106,11 +106,13 @@ class NetworkDriver:
         noting = self._note_sandbox(joined.endpoint, request.sandbox_key)
         key = endpoint_key(joined.endpoint)
         until = time.monotonic() + SYSTEM_WITHIN
-        reasons = self._loop.settle([("links", key), ("ports", key)], until, look=again)
-        if reasons:
-            raise Failed(f"endpoint {request.endpoint_id[:12]} could not be made: {_reason(reasons.values())}")
-        self._confirm(joined.endpoint)
-        noting.join(self._join_within)
+        try:
+            reasons = self._loop.settle([("links", key), ("ports", key)], until, look=again)
+            if reasons:
+                raise Failed(f"endpoint {request.endpoint_id[:12]} could not be made: {_reason(reasons.values())}")
+            self._confirm(joined.endpoint)
+        finally:
+            noting.join()
         return joined
 
     def leave(self, request: wire.EndpointOnly) -> None:

@@ -38,6 +38,8 @@ from records.writes import Insert, Keep, Update, Write
 
 log = structlog.get_logger()
 
+NOTED_WITHIN = 1.0  # seconds for what is needed later, if ever
+
 MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 ENDPOINT_ID = re.compile(r"[0-9a-f]{64}")  # the first 13 digits name the interfaces
 
@@ -150,7 +152,12 @@ class Endpoints:
         )
 
     def note_sandbox(self, joined: Endpoint, sandbox: str) -> None:
-        """Record which network stack the endpoint was given to: endpoints of one container are known by it."""
+        """Record which network stack the endpoint was given to: endpoints of one container are known by it.
+
+        Raises:
+            Unavailable: the database did not answer in `NOTED_WITHIN`; Join waits no longer for it than for others.
+
+        """
 
         def decision(records: Records) -> tuple[list[Write], None]:
             known = records.endpoints.get(joined.id)
@@ -158,7 +165,7 @@ class Endpoints:
                 return [], None
             return [Update(known, dataclasses.replace(known, sandbox=sandbox))], None
 
-        decide(self._store, decision)
+        decide(self._store, decision, within=NOTED_WITHIN)
 
     def delete(self, request: wire.EndpointOnly) -> None:
         """Take the endpoint out of the records; unknown ones are gone already."""

@@ -20,6 +20,7 @@ from netplugin.driver import JoinMode, NetworkDriver
 from netplugin.host import ensure_host
 from netplugin.plan import wiring
 from netplugin.plan.bridge import Bridges
+from netplugin.plan.connections import Connections
 from netplugin.plan.firewall import Firewall
 from netplugin.plan.reservations import Reservations
 from netplugin.pools import Pools
@@ -77,6 +78,7 @@ class Plugin:
             "gateways": wiring.Gateways(HOST),
             "reservations": Reservations(HOST),
             "firewall": Firewall(HOST),
+            "connections": Connections(HOST),
         }
         self.system = {name: Dictionary() for name in self.planners}
         layers = [Layer(name, self.planners[name], self.system[name]) for name in self.planners]

@@ -32,21 +32,31 @@ def reservation_key(row: Published) -> ReservationKey:
     return ReservationKey(f"{row.protocol}/{row.host_ip}/{row.host_port}")
 
 
-class Reservations(Wiring):
-    """Planner of the reservations: one a published port."""
+class PublishedPorts(Wiring):
+    """Look-ups that planners of published ports share."""
 
     __slots__ = ()
 
     def keys(self, source: Records) -> Collection[ReservationKey]:
         return {reservation_key(row) for row in self.published(source)}
 
-    def want(self, source: Records, key: ReservationKey) -> Reservation | None:
+    def row(self, source: Records, key: ReservationKey) -> Published | None:
+        protocol, ip, port = key.split("/")
         host = self.record(source)
         if host is None:
             return None
-        protocol, ip, port = _place(key)
-        row = source.published.one(host=host.id, protocol=protocol, host_ip=ip, host_port=port)
-        return None if row is None else Reservation(protocol, ip, port, _relayed(source, row))
+        at = {"protocol": Protocol(protocol), "host_ip": ipaddress.ip_address(ip), "host_port": int(port)}
+        return source.published.one(host=host.id, **at)
+
+
+class Reservations(PublishedPorts):
+    """Planner of the reservations: one a published port."""
+
+    __slots__ = ()
+
+    def want(self, source: Records, key: ReservationKey) -> Reservation | None:
+        row = self.row(source, key)
+        return None if row is None else Reservation(row.protocol, row.host_ip, row.host_port, _relayed(source, row))
 
 
 def _relayed(records: Records, row: Published) -> tuple[IpAddress, int] | None:
@@ -56,8 +66,3 @@ def _relayed(records: Records, row: Published) -> tuple[IpAddress, int] | None:
         return None
     own = reachable(records, endpoint, 6)
     return None if own is None else (own.ip, row.port)
-
-
-def _place(key: ReservationKey) -> tuple[Protocol, IpAddress, int]:
-    protocol, ip, port = key.split("/")
-    return Protocol(protocol), ipaddress.ip_address(ip), int(port)

@@ -6,6 +6,7 @@ import array
 import dataclasses
 import errno
 import fcntl
+import ipaddress
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
+
+from records.model import IpAddress
 
 IFF_UP = 1  # netdevice(7)
 SIOCETHTOOL = 0x8946  # linux/sockios.h
@@ -83,6 +86,10 @@ class Netlink:
         for row in self._ip.get_addr(index=index):
             if row["scope"] == 0:  # RT_SCOPE_UNIVERSE
                 yield row.get("address"), row["prefixlen"]
+
+    def own(self) -> frozenset[IpAddress]:
+        """Return all addresses of the host."""
+        return frozenset(ipaddress.ip_address(row.get("address")) for row in self._ip.get_addr())
 
     def address(self, verb: str, index: int, ip: str, prefixlen: int, **arguments: Any) -> None:
         """Add or delete an address.  Raises NetlinkError."""

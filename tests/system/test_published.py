@@ -73,17 +73,19 @@ def free(host: Host, port: int) -> bool:
     return host.succeeds("python3", "-c", f"import socket; socket.create_server(('', {port}))")
 
 
-def echo(host: Host, container: str, port: int = 53) -> None:
-    """Have a container send back every datagram that comes to a port."""
+def echo(host: Host, container: str, *, say: str = "HELLO") -> None:
+    """Have a container answer every datagram that comes to port 53."""
     code = f"""
 import socket
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.bind(('::', {port}))
+s.bind(('::', 53))
 while True:
     data, address = s.recvfrom(2000)
-    s.sendto(data.upper(), address)
+    s.sendto(b'{say}', address)
 """
-    host.spawn(f"echo-{container}", "nsenter", "-t", host.container_pid(container), "-n", "python3", "-c", code)
+    if (old := host.procs.get("echo")) is not None:
+        old.kill()
+    host.spawn("echo", "nsenter", "-t", host.container_pid(container), "-n", "python3", "-c", code)
 
 
 def echoed(node: Node, ip: str, port: int, *enter: object) -> str:
@@ -122,6 +124,31 @@ def test_datagrams_come_and_go_the_same_ways(host: Host, lab: Lab) -> None:
     assert "HELLO" == echoed(lab.fabric, V6, 5353)
     assert ["HELLO"] * 4 == [echoed(host, ip, 5353) for ip in (host.address, V6, "127.0.0.1", "::1")]
     assert ["HELLO"] * 2 == [echoed(host, ip, 5353, *enter) for ip in (host.address, V6)]
+
+
+def test_a_client_that_never_stops_sending_reaches_whoever_has_the_port_now(host: Host, lab: Lab) -> None:
+    code = f"""
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(('{host.address}', 5353))
+s.settimeout(0.1)
+while True:
+    try:
+        s.send(b'x')
+        print(s.recv(100).decode(), flush=True)
+    except OSError:
+        pass
+    time.sleep(0.1)
+"""
+    client = lab.outside.spawn("client", "python3", "-c", code)
+    wait_for("it to be tracked", lambda: "dport=5353" in host.exec("conntrack", "-L", "-p", "udp"))
+    for name in ("a1", "a2"):
+        server(host, name, "-p", "5353:53/udp")
+        echo(host, name, say=name)
+
+        wait_for(f"{name} to answer", lambda name=name: name in client.tail(), 10)  # type: ignore[misc]
+        host.docker("rm", "-f", name)
+    client.kill()
 
 
 def test_a_port_of_one_address_of_the_host_is_served_there_only(host: Host, lab: Lab) -> None:

@@ -11,6 +11,8 @@ from records.memory import MemoryStore
 from records.model import (
     DockerNetwork,
     DockerNetworkId,
+    Endpoint,
+    EndpointId,
     Gateway,
     Host,
     HostId,
@@ -18,6 +20,9 @@ from records.model import (
     Kind,
     Network,
     NetworkId,
+    Protocol,
+    Published,
+    PublishedId,
     Record,
     Space,
     SpaceId,
@@ -87,6 +92,44 @@ SHARING = [
 INTERNAL = network(4, Gateway.NONE, ("10.4.0.0/16", None))
 
 
+def serving(on: Sequence[Record], number: int, ipv4: str, ipv6: str | None, *ports: str) -> Sequence[Record]:
+    """Return an endpoint of a network and its published ports, each as in `tcp 10.0.0.1 8080 80`."""
+    net, known = (next(r for r in on if isinstance(r, kind)) for kind in (Network, DockerNetwork))
+    made = Endpoint(
+        id=EndpointId(uuid.uuid4()),
+        docker_id=f"{number:064x}",
+        docker_network=known.id,  # type: ignore[arg-type]
+        network=net.id,  # type: ignore[arg-type]
+        host=HOST.id,
+        ofport=100 + number,
+        mac=f"02:00:00:00:00:{number:02x}",
+        ipv4=ipaddress.ip_interface(ipv4),
+        ipv6=ipaddress.ip_interface(ipv6) if ipv6 else None,
+    )
+    found: list[Record] = [made]
+    for words in map(str.split, ports):
+        protocol, ip, host_port, port = words
+        found.append(
+            Published(
+                id=PublishedId(uuid.uuid4()),
+                endpoint=made.id,
+                host=HOST.id,
+                protocol=Protocol(protocol),
+                host_ip=ipaddress.ip_address(ip),
+                host_port=int(host_port),
+                port=int(port),
+            )
+        )
+    return found
+
+
+SERVING = [
+    serving(NAT, 11, "10.1.0.11/16", None, "tcp 0.0.0.0 8080 80", "udp 10.77.0.11 53 53", "tcp 127.0.0.1 8081 81"),
+    serving(DUAL, 12, "10.2.0.12/24", "fd02::12/64", "tcp 0.0.0.0 443 443", "tcp :: 443 443", "sctp :: 9 9"),
+    serving(DUAL, 13, "10.3.0.13/24", "fd02::13/64", "tcp ::1 8443 443", "udp fd77::11 53 5353"),
+]
+
+
 def records(*networks: Sequence[Record]) -> Records:
     return MemoryStore().commit([Insert(record) for record in [HOST, TENANT, SPACE, *(r for n in networks for r in n)]])
 
@@ -98,7 +141,7 @@ def text(records: Records) -> str:
         ruleset = Firewall("a").want(records, family)
         lines.append(f"# {family}")
         if ruleset is not None:
-            jumps = sorted(ruleset.jumps, key=lambda rule: rule.chain, reverse=True)
+            jumps = sorted(ruleset.jumps, key=lambda rule: (rule.chain, rule.text), reverse=True)
             lines += [f"-t {rule.table} -I {rule.chain} {rule.text}" for rule in jumps]
             lines += [f"-t {rule.table} -A {rule.chain} {rule.text}" for rule in ruleset.rules]
     return "\n".join(lines) + "\n"
@@ -114,6 +157,7 @@ def text(records: Records) -> str:
         ("routed", [ROUTED]),
         ("open", [NAT, OPEN]),
         ("tenant", SHARING),
+        ("published", [NAT, DUAL, *SERVING]),
         ("several", [ROUTED, INTERNAL, NAT, DUAL]),
     ],
 )
@@ -123,6 +167,21 @@ def test_the_rules_are_as_reviewed(name: str, networks: list[Sequence[Record]]) 
 
 def test_the_order_in_which_networks_came_does_not_matter() -> None:
     assert text(records(NAT, DUAL, ROUTED)) == text(records(ROUTED, DUAL, NAT))
+
+
+def test_the_order_in_which_ports_came_does_not_matter() -> None:
+    assert text(records(NAT, DUAL, *SERVING)) == text(records(NAT, DUAL, *SERVING[::-1]))
+
+
+def test_one_port_more_is_one_rule_more() -> None:
+    few, more = records(NAT, DUAL, *SERVING[:2]), records(NAT, DUAL, *SERVING)
+
+    for family, count in (("ipv4", 0), ("ipv6", 1)):
+        before, after = (Firewall("a").want(r, family) for r in (few, more))  # type: ignore[arg-type]
+        assert before is not None
+        assert after is not None
+        assert count == len(set(after.rules) - set(before.rules))
+        assert before.chains == after.chains
 
 
 def test_both_families_are_always_looked_at_so_that_rules_left_behind_are_found() -> None:
@@ -155,6 +214,13 @@ def test_all_digests_of_a_ruleset_differ() -> None:
 
     rules = [*ruleset.rules, *ruleset.jumps]
     assert len(rules) == len({rule.digest for rule in rules})
+
+
+def test_a_port_whose_endpoint_has_not_arrived_has_no_rule() -> None:
+    seen = records(NAT, SERVING[0])
+    early = Records(seen.tables.set("Endpoint", seen.endpoints.without(SERVING[0][0].id)))
+
+    assert text(records(NAT)) == text(early)
 
 
 if __name__ == "__main__":  # python -m tests.unit.netplugin.plan.test_firewall: write the files anew, then review them
