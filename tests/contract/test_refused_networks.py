@@ -136,6 +136,11 @@ OPTIONS: list[tuple[Asked, str]] = [
     (Asked(o={"moorage.gateway": "nat"}, internal=True), "an --internal network has no way out"),
     (Asked(o={"moorage.gateway": "routed"}, internal=True), "an --internal network has no way out"),
     (
+        Asked(o={"moorage.isolation": "tenant"}, internal=True),
+        "moorage.isolation=tenant needs a gateway to reach other",
+    ),
+    (Asked(o={"moorage.isolation": "open", "moorage.gateway": "none"}), "moorage.gateway=none has none"),
+    (
         Asked(o={"moorage.network": "taken", "moorage.kind": "bridge"}),
         "is the name of another network of tenant default",
     ),

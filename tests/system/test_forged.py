@@ -78,6 +78,7 @@ FORGED: Mapping[str, tuple[bytes, Reason]] = {
     "no address": (ip(Ipv4("0.0.0.0", PEER.v4), PEER.mac), Reason.FALSE_SOURCE),
     "an IPv6 address of nobody": (ip(Ipv6("fd00:21::77", PEER.v6), PEER.mac), Reason.FALSE_SOURCE),
     "a link-local address": (ip(Ipv6(LINK_LOCAL, PEER.v6), PEER.mac), Reason.LINK_LOCAL),
+    "an IPv4 link-local address": (ip(Ipv4("169.254.3.4", PEER.v4), PEER.mac), Reason.FALSE_SOURCE),
     "a MAC address of nobody": (ip(V4, PEER.mac, by=NOBODY), Reason.FALSE_SOURCE),
     "the MAC address of its target": (ip(V4, PEER.mac, by=PEER.mac), Reason.FALSE_SOURCE),
     "the MAC address of the gateway": (ip(V4, PEER.mac, by=GATEWAY_MAC), Reason.FALSE_SOURCE),

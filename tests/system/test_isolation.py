@@ -135,7 +135,7 @@ def test_networks_of_a_tenant_reach_each_other_without_the_host(host: Host) -> N
     for one, other in (("team1", "team2"), ("team2", "team1")):
         assert [*addresses(host, other)] == pinged(host, one, *addresses(host, other))
     ports = host.vsctl("list-ports", "moorage0").split()
-    out = host.in_netns("team1", "ping", "-n", "-c", "1", addresses(host, "team2")[0])
+    out = host.in_netns("team1", "ping", "-n", "-c", "1", "-s", "6000", addresses(host, "team2")[0])  # in fragments
 
     assert len(NETWORKS) - 1 == len([port for port in ports if port.startswith("mg-")])  # one for both
     assert "ttl=63" in out  # one hop: the switch
