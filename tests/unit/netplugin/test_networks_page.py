@@ -1,6 +1,7 @@
 """docs/networks.md lists every option of a network, with the values and defaults that the program has."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,15 @@ def test_every_option_is_there_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("moorage.kind", Kind), ("moorage.gateway", Gateway), ("moorage.isolation", Isolation)]
+    ("name", "values"),
+    [
+        ("moorage.kind", Kind),
+        ("moorage.gateway", Gateway),
+        ("moorage.isolation", Isolation),
+        ("moorage.publish", options.Publish),
+    ],
 )
-def test_every_choice_is_there(name: str, values: type[Kind | Gateway | Isolation]) -> None:
+def test_every_choice_is_there(name: str, values: type[StrEnum]) -> None:
     assert ", ".join(f"`{value}`" for value in values) == rows()[name][0]
 
 
