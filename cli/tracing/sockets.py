@@ -9,16 +9,21 @@ from collections.abc import Iterable, Iterator
 from records.model import IpAddress
 
 FILES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6")}  # of the protocols whose sockets are told there
-_ANY6 = ipaddress.IPv6Address(0)
+ANY6 = ipaddress.IPv6Address(0)
 LISTENING = {"tcp": "0A", "udp": "07"}  # TCP_LISTEN; TCP_CLOSE, which stands for an unconnected UDP socket
 
 
-def listens(tables: Iterable[str], protocol: str, address: IpAddress, port: int) -> bool:
-    """Say whether a socket takes what comes to an address and port; `tables` are the texts of FILES."""
-    mine = {address, ipaddress.IPv4Address(0) if address.version == 4 else _ANY6}
-    if address.version == 4:
-        mine |= {_ANY6, ipaddress.ip_address(f"::ffff:{address}")}  # sockets of both families
-    return any(at in mine and number == port for text in tables for at, number in _bound(text, LISTENING[protocol]))
+def listens(tables: Iterable[str], protocol: str, address: IpAddress, port: int) -> bool | None:
+    """Say whether a socket takes what comes to an address and port; `tables` are the texts of FILES.
+
+    None where only a socket of all IPv6 addresses has the port: whether it takes IPv4 too (IPV6_V6ONLY) is not told.
+    """
+    there = {at for text in tables for at, number in _bound(text, LISTENING[protocol]) if number == port}
+    if address.version == 6:
+        return bool(there & {address, ANY6})
+    if there & {address, ipaddress.IPv4Address(0), ipaddress.ip_address(f"::ffff:{address}")}:
+        return True
+    return None if ANY6 in there else False
 
 
 def _bound(text: str, state: str) -> Iterator[tuple[IpAddress, int]]:

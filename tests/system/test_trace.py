@@ -177,7 +177,7 @@ def rules(host: Host, *lines: str) -> Iterator[None]:
         (["filter DOCKER-USER -p tcp -m multiport --dports 80,443 -j REJECT"], HOST, 8080, "--dports 80,443"),
         (["filter DOCKER-USER -p udp -j DROP", "filter DOCKER-USER -s 10.9.0.0/16 -j DROP"], HOST, 8080, "delivered"),
         (["nat PREROUTING -p tcp -d 10.77.0.11 --dport 9999 -j DNAT --to 10.1.0.11:80"], HOST, 9999, "container b1"),
-        (["nat PREROUTING -p tcp --dport 9998 -j REDIRECT --to-ports 8080"], HOST, 9998, "nothing listens"),
+        (["nat PREROUTING -p tcp --dport 9998 -j REDIRECT --to-ports 9997"], HOST, 9998, "nothing listens"),
     ],
 )  # fmt: skip
 def test_an_administrators_own_rules_are_obeyed_and_named(

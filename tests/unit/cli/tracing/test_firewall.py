@@ -110,6 +110,58 @@ def test_addresses_are_translated(line: str, chain: str, source: str, destinatio
     assert Fate.PASSES is found.fate
 
 
+@pytest.mark.parametrize(
+    ("line", "mark", "connection"),
+    [
+        ("-j MARK --set-mark 0x4/0xf", 0x24, 0x1),
+        ("-j MARK --set-xmark 0x4/0x0", 0x26, 0x1),
+        ("-j MARK --and-mark 0xf0", 0x20, 0x1),
+        ("-j MARK --or-mark 0x1", 0x23, 0x1),
+        ("-j MARK --xor-mark 0x3", 0x21, 0x1),
+        ("-j CONNMARK --set-xmark 0x8/0xff", 0x22, 0x8),
+        ("-j CONNMARK --restore-mark", 0x1, 0x1),
+        ("-j CONNMARK --save-mark", 0x22, 0x22),
+        ("-j CT --zone 7", 0x22, 0x1),
+    ],
+)
+def test_marks_are_made_as_the_manual_says(line: str, mark: int, connection: int) -> None:
+    asked = packet("tcp 10.1.0.10 203.0.113.9 443", mark=0x22, connection_mark=1)
+    found = traverse(rules(f"-A PREROUTING {line}", table="mangle"), "mangle", "PREROUTING", asked, AROUND)
+
+    assert (mark, connection) == (found.packet.mark, found.packet.connection_mark)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-j DNAT --to-destination [fd00::9]:80", "fd00::9 80"),
+        ("-j DNAT --to-destination fd00::9", "fd00::9 443"),
+        ("-j NOTRACK", "fd00::2 443"),
+    ],
+)
+def test_ipv6_is_translated_too(line: str, expected: str) -> None:
+    ruleset = rules(f"-A PREROUTING {line}", table="nat")
+    found = traverse(ruleset, "nat", "PREROUTING", packet("tcp fd00::1 fd00::2 443"), AROUND)
+
+    assert expected == f"{found.packet.ends.dst} {found.packet.ends.dport}"
+
+
+@pytest.mark.parametrize("line", ["-j DNAT", "-j DNAT --to-destination nowhere", "-j MARK", "-j MASQUERADE"])
+def test_a_target_written_in_another_way_is_no_guess(line: str) -> None:
+    asked = packet("tcp 10.1.0.10 203.0.113.9 443", outside="eth7")
+
+    assert (
+        Fate.UNKNOWN is traverse(rules(f"-A POSTROUTING {line}", table="nat"), "nat", "POSTROUTING", asked, AROUND).fate
+    )
+
+
+def test_a_redirected_packet_of_the_host_goes_to_its_loopback_address() -> None:
+    asked = packet("tcp 10.77.0.11 203.0.113.9 443", outside="eth0", from_host=True)
+    found = traverse(rules("-A OUTPUT -j REDIRECT", table="nat"), "nat", "OUTPUT", asked, AROUND)
+
+    assert ("127.0.0.1", 443) == (str(found.packet.ends.dst), found.packet.ends.dport)
+
+
 def test_an_untracked_packet_is_no_new_one() -> None:
     found = traverse(rules("-A PREROUTING -j CT --notrack", table="raw"), "raw", "PREROUTING", OUT, AROUND)
 

@@ -216,3 +216,69 @@ def test_only_what_decided_is_shown_exactly_unless_asked_for_all(host: FakeHost)
     assert "      iptables -t filter -A FORWARD -s 10.1.0.0/24 -j DROP" in short
     assert len(long) > len(short)
     assert any("cookie=0x4d4f05983e5d15df" in line for line in long)
+
+
+def test_where_an_address_of_the_family_is_missing_nothing_is_claimed(host: FakeHost) -> None:
+    site = host.site
+    journey = Journey(host, site, "h1", "moorage0", Way(6))
+    story = journey.run(resolve("a1", site, 6), resolve("b1", site, 6), "icmp", None)
+
+    assert "container b1 has no IPv6 address" in story.verdict.words
+
+
+def test_a_container_without_a_way_or_whose_interface_is_down_or_anothers_is_told(host: FakeHost) -> None:
+    sending = host.inside["a1", B]
+    host.inside["a1", B] = dataclasses.replace(sending, up=False)
+    down = follow(host, "a1", "b1")
+    host.inside["a1", B] = dataclasses.replace(sending, port="veth1")
+    other = follow(host, "a1", "b1")
+    host.inside["a1", B] = dataclasses.replace(sending, route=Route("lo", local=True))
+    own = follow(host, "a1", "b1")
+    del host.inside["a1", B]
+    no_way = follow(host, "a1", "b1")
+
+    assert "its interface eth0 is down" in down.verdict.words
+    assert "is sent by eth0, which is not on a network of Moorage" in other.verdict.words
+    assert "delivered to container a1 itself" == own.verdict.words
+    assert "has no way to 10.1.0.11" in no_way.steps[0].words
+
+
+def test_a_host_or_an_outsider_without_a_way_is_told(host: FakeHost) -> None:
+    del host.routes[B]
+    del host.routes["198.51.100.1"]
+    host.own = {}
+
+    assert "has no way to 10.1.0.11" in follow(host, "host", "b1").steps[0].words
+    assert "knows no interface that 198.51.100.1 is behind" in follow(host, "outside", "b1").verdict.words
+    assert "the host has no IPv4 address" in follow(host, "a1", "host").verdict.words
+
+
+def test_a_missing_gateway_port_and_a_foreign_port_are_told(host: FakeHost) -> None:
+    host.flows = switching({B: "02:42:0a:01:00:0b", A: "02:42:0a:01:00:0a"}, {B: 77})
+    foreign = follow(host, "a1", "b1")
+    del host.numbers["mg-1"]
+    missing = follow(host, "host", "b1")
+
+    assert "it leaves by port 77, which is no port of Moorage" in foreign.verdict.words
+    assert "the gateway port mg-1 is not in the switch" in missing.verdict.words
+
+
+def test_an_uplink_that_is_missing_is_told(host: FakeHost) -> None:
+    here = dataclasses.replace(host.containers[0].attachments[0], vlan=100, uplink="eth9")
+    host.containers[0] = dataclasses.replace(host.containers[0], attachments=(here,))
+
+    assert "the uplink eth9 is not in the switch" in follow(host, "10.1.0.200", "a1").verdict.words
+
+
+def test_a_packet_that_another_container_gets_is_noted(host: FakeHost) -> None:
+    host.saved[4] = rules("-A PREROUTING -d 10.1.0.11 -j DNAT --to-destination 10.1.0.10", table="nat")
+    macs = {A: "02:42:0a:01:00:0a", C: "02:42:0a:02:00:0a", "10.1.0.1": GATEWAY_MAC, "10.2.0.1": GATEWAY_MAC}
+    host.flows = switching(macs, {f"3 {B}": 102, A: 1, C: 101, f"102 {C}": 3})
+
+    assert "it arrives at container a1 on network web, not at container b1" in follow(host, "c1", "b1").notes
+
+
+def test_an_answer_that_ends_elsewhere_is_no_delivery(host: FakeHost) -> None:
+    host.routes[A] = Route("lo", local=True)
+
+    assert "the answer arrives at the host, not at container a1" in follow(host, "a1", HERE).verdict.words

@@ -23,13 +23,13 @@ TCP6 = (
         ("10.77.0.11", 8080, True),
         ("10.77.0.12", 8080, False),
         ("10.77.0.11", 22, False),  # a connection, nobody who listens
-        ("10.77.0.11", 443, True),  # an IPv6 socket takes IPv4 too
+        ("10.77.0.11", 443, None),  # an IPv6 socket may take IPv4 too
         ("10.77.0.11", 21, True),
         ("fd00::1", 443, True),
         ("fd00::1", 80, False),
     ],
 )
-def test_a_socket_is_found_by_address_and_port(address: str, port: int, *, expected: bool) -> None:
+def test_a_socket_is_found_by_address_and_port(address: str, port: int, *, expected: bool | None) -> None:
     assert expected is listens([HEAD + TCP, HEAD + TCP6], "tcp", ipaddress.ip_address(address), port)
 
 
