@@ -41,6 +41,7 @@ class Journey:
         self._tell.notes += notes
         head = f"{protocol}{f' port {port}' if port else ''} from {src.words} to {dst.words}"
         try:
+            self._known_network(src, dst)
             target = self._target(src, dst)
             start, packet = self._start(src, target, protocol, port)
             head = f"{packet.words}, from {src.words} to {dst.words}"
@@ -88,6 +89,13 @@ class Journey:
 
     # -- beginnings ---------------------------------------------------------------------------------------------------
 
+    def _known_network(self, *ends: Place) -> None:
+        """See to it that the network that the user chose is one of an end's."""
+        there = {a.network for end in ends if end.container is not None for a in end.container.attachments}
+        if self._way.network not in {None, *there}:
+            on = f"they are on {', '.join(sorted(there))}" if there else "they are on no network of Moorage"
+            raise CannotLook(f"neither end is on network {self._way.network}; {on}")
+
     def _target(self, src: Place, dst: Place) -> IpAddress:
         """Return the address that `src` writes to."""
         where = f"container {dst.container.name}" if dst.container is not None else dst.words
@@ -101,8 +109,7 @@ class Journey:
         if found is None and dst.container is not None and not dst.container.attachments:
             raise CannotLook(f"{where} is on no network of Moorage{_others(dst.container)}")
         if found is None:
-            on = f" on network {self._way.network}" if self._way.network else ""
-            raise CannotLook(f"{where} has no IPv{self._way.version} address{on}")
+            raise CannotLook(f"{where} has no IPv{self._way.version} address")
         return found
 
     def _host_address(self, src: Place) -> IpAddress | None:
@@ -197,12 +204,9 @@ class Journey:
         if not container.running:
             why = f"it is not running ({container.state})"
             raise self._tell.dropped(where, why, why)
-        chosen = [a for a in container.attachments if network in {None, a.network}]
-        if not chosen:
-            there = ", ".join(a.network for a in container.attachments)
-            raise CannotLook(f"{where} is not on network {network}; it is on {there}")
+        chosen = next((a.port for a in container.attachments if a.network == network), None)
         try:
-            sending = self._machine.sending(container, dst, chosen[0].port if network is not None else None)
+            sending = self._machine.sending(container, dst, chosen)
         except NoRoute as error:
             raise self._tell.dropped(where, f"has no way to {dst}: {error}", str(error)) from error
         if sending.route.local:

@@ -172,14 +172,13 @@ def _named(text: str, there: Sequence[Container]) -> Container:
 def address_of(place: Place, other: Place, version: int, network: str | None) -> IpAddress | None:
     """Return the address by which `other` would speak to `place`; None where it has none of that family.
 
-    A container of several networks is spoken to on one that both are on, the host by the gateway of the container's
-    network (which is left to the caller: it knows the gateway).
+    A container of several networks is spoken to on `network` if it is on that, else on one that both are on.
     """
     if place.address is not None:
         return place.address
     if place.container is None:
         return None
     theirs = {a.network for a in other.container.attachments} if other.container is not None else set()
-    found = [a for a in place.container.attachments if network in {None, a.network} and a.address(version) is not None]
-    found.sort(key=lambda a: a.network not in theirs)
+    found = [a for a in place.container.attachments if a.address(version) is not None]
+    found.sort(key=lambda a: (a.network != network, a.network not in theirs))
     return found[0].address(version) if found else None

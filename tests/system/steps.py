@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from lab.host import Host
 from lab.image import IMAGE
 from lab.traces import flows, traces
 
+TRACE = (sys.executable, "-c", "from cli.main import main; main()", "trace")
 CREATE = ("network", "create", "-d", "moorage-net", "--ipam-driver", "moorage-net")
 SLEEP = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
 
@@ -39,6 +43,12 @@ def lost(host: Host, container: str, address: str, *, count: int = 5) -> int:
     found = re.search(r"(\d+) packets transmitted, (\d+) packets received", out)
     assert found is not None, out
     return int(found[1]) - int(found[2])
+
+
+def traced(host: Host, *words: object) -> dict[str, Any]:
+    """Return what `moorage trace --json` tells."""
+    told: dict[str, Any] = json.loads(host.exec(*TRACE, "--json", *words, check=False))
+    return told
 
 
 def inspect(host: Host, name: str, what: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +14,7 @@ from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab
 from records.model import LINK
-from tests.system.steps import CREATE, SLEEP, container, inspect, nothing_left, refused
+from tests.system.steps import CREATE, SLEEP, TRACE, container, inspect, nothing_left, refused, traced
 
 pytestmark = pytest.mark.system
 
@@ -62,13 +60,6 @@ def host(lab: Lab) -> Iterator[Host]:
     nothing_left(host)
 
 
-def trace(host: Host, *words: object) -> dict[str, Any]:
-    """Return what `moorage trace --json` tells."""
-    argv = (sys.executable, "-c", "from cli.main import main; main()", "trace", "--json", *words)
-    told: dict[str, Any] = json.loads(host.exec(*argv, check=False))
-    return told
-
-
 def pings(host: Host, source: str, address: str) -> bool:
     """Return whether a ping from a container (or the host, or the outside) is answered."""
     ping = ("ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", address)
@@ -93,7 +84,7 @@ def connects(host: Host, source: str, address: str, port: int) -> bool:
 
 def agrees(host: Host, source: str, target: str, *, port: int | None = None) -> dict[str, Any]:
     """Trace, try, and hold both against each other; return what was told."""
-    told = trace(host, source, target, *(() if port is None else ("--port", port)))
+    told = traced(host, source, target, *(() if port is None else ("--port", port)))
     address = CONTAINERS[target][1] if target in CONTAINERS else target
     tried = pings(host, source, address) if port is None else connects(host, source, address, port)
 
@@ -191,7 +182,7 @@ def test_an_administrators_own_rules_are_obeyed_and_named(
 
 def test_a_rule_that_cannot_be_judged_is_named_and_nothing_is_claimed(host: Host) -> None:
     with rules(host, "filter DOCKER-USER -m statistic --mode random --probability 0.5 -j DROP"):
-        told = trace(host, "a1", OUTSIDE)
+        told = traced(host, "a1", OUTSIDE)
 
     assert (2, "unknown") == (told["exit_code"], told["verdict"]["ending"])
     assert "--mode random" in told["verdict"]["by"]
@@ -222,8 +213,8 @@ def test_a_container_that_does_not_run_is_told(host: Host) -> None:
     container(host, "gone", "web", "--ip", "10.1.0.50")
     host.docker("stop", "-t", "0", "gone")
 
-    assert "it is not running (exited)" in trace(host, "a1", "gone")["verdict"]["words"]
-    assert "it is not running (exited)" in trace(host, "gone", "a1")["verdict"]["words"]
+    assert "it is not running (exited)" in traced(host, "a1", "gone")["verdict"]["words"]
+    assert "it is not running (exited)" in traced(host, "gone", "a1")["verdict"]["words"]
     assert "dropped" == agrees(host, "a1", "10.1.0.50")["ending"]
     host.docker("rm", "-f", "gone")
 
@@ -233,7 +224,7 @@ def test_missing_flows_are_told_while_the_controller_is_away(host: Host) -> None
     host.ofctl("del-flows", "moorage0", "table=12")
     missing = agrees(host, "a1", "b1")
     host.start_controller()
-    wait_for("the flows", lambda: trace(host, "a1", "b1")["exit_code"] == 0)
+    wait_for("the flows", lambda: traced(host, "a1", "b1")["exit_code"] == 0)
 
     assert "table 12 has no flow for it: is the controller running?" in missing["words"]
     assert "table=12: no flow matches" == missing["by"]
@@ -246,7 +237,7 @@ def test_a_port_that_is_missing_in_the_switch_is_told(host: Host) -> None:
     host.vsctl("del-port", "moorage0", port)
     missing = agrees(host, "a1", "b1")
     host.start_netplugin()
-    wait_for("the port", lambda: trace(host, "a1", "b1")["exit_code"] == 0)
+    wait_for("the port", lambda: traced(host, "a1", "b1")["exit_code"] == 0)
 
     assert f"its port {port} is not in the switch" in missing["words"]
     assert "delivered" == agrees(host, "a1", "b1")["ending"]
@@ -254,14 +245,14 @@ def test_a_port_that_is_missing_in_the_switch_is_told(host: Host) -> None:
 
 def test_what_is_away_is_told_and_the_rest_still_answered(host: Host) -> None:
     host.procs["moorage-db"].kill()
-    without_records = trace(host, "a1", "b1")
+    without_records = traced(host, "a1", "b1")
     host.start_db()
 
     assert "delivered" == without_records["verdict"]["ending"]
     assert any("records unavailable" in note for note in without_records["notes"])
 
     host.procs["ovs-vswitchd"].pause()
-    hung = refused(lambda: host.exec(sys.executable, "-c", "from cli.main import main; main()", "trace", "a1", "b1"))
+    hung = refused(lambda: host.exec(*TRACE, "a1", "b1"))
     host.procs["ovs-vswitchd"].resume()
 
     assert "exit 2" in hung
@@ -277,12 +268,58 @@ def test_what_is_away_is_told_and_the_rest_still_answered(host: Host) -> None:
         (("a1", "b1", "--proto", "icmp", "--port", "7"), "icmp has no ports"),
         (("10.1.0.10", "fd00:1::1"), "one family"),
         (("plain", "a1"), "on no network of Moorage (it is on bridge)"),
-        (("a1", "b1", "--network", "other"), "no IPv4 address on network other"),
+        (("a1", "b1", "--network", "other"), "neither end is on network other; they are on web"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_the_reason(host: Host, words: tuple[str, ...], error: str) -> None:
-    argv = (sys.executable, "-c", "from cli.main import main; main()", "trace", *words)
+    argv = (*TRACE, *words)
     told = host.exec("sh", "-c", f"{' '.join(map(shlex.quote, argv))} 2>&1; echo exit $?")
 
     assert error in told
     assert told.endswith("exit 2\n")
+
+
+def test_of_several_networks_the_containers_own_routes_choose(host: Host) -> None:
+    container(host, "m1", "inner")
+    host.docker("network", "connect", "web", "m1")
+
+    assert "on network web" in agrees(host, "m1", "b1")["words"]
+    assert "on network inner" in agrees(host, "m1", "y1")["words"]
+    assert "left" == agrees(host, "m1", OUTSIDE)["ending"]
+    assert "on network inner" in traced(host, "x1", "m1")["verdict"]["words"]
+    assert "on network web" in traced(host, "a1", "m1")["verdict"]["words"]
+    assert "dropped" == traced(host, "m1", "b1", "--network", "inner")["verdict"]["ending"]
+    host.docker("rm", "-f", "m1")
+
+
+def test_names_are_reached_over_ipv6_where_the_user_wants_it(host: Host) -> None:
+    told = traced(host, "a1", "b1", "-6", "--port", "80")
+
+    assert "delivered" == told["verdict"]["ending"]
+    assert connects(host, "a1", inspect(host, "b1", ".NetworkSettings.Networks.web.GlobalIPv6Address"), 80)
+
+
+@pytest.mark.parametrize(
+    ("target", "port", "words"),
+    [
+        (HOST, 8080, "delivered to container b1"),
+        (HOST, 8081, "behind docker0"),
+        (HOST, 81, "nothing listens on tcp port 81"),
+        ("10.1.0.10", 80, "nothing new may come into the network from outside"),
+        ("10.4.0.10", 80, "delivered to container r1"),  # whose network is routed
+    ],
+)
+def test_an_outsider_is_let_in_where_the_trace_says_so(
+    host: Host, lab: Lab, target: str, port: int, words: str
+) -> None:
+    told = traced(host, OUTSIDE, target, "--port", port)
+    for net in ("10.1.0.0/24", "10.4.0.0/24"):  # the outside knows the way
+        lab.outside.ip("route", "replace", net, "via", "203.0.113.1")
+        lab.fabric.ip("route", "replace", net, "via", HOST)
+    tried = lab.outside.succeeds("timeout", "3", "busybox", "nc", "-w", "1", target, port)
+    for net in ("10.1.0.0/24", "10.4.0.0/24"):
+        lab.outside.ip("route", "del", net)
+        lab.fabric.ip("route", "del", net)
+
+    assert words in told["verdict"]["words"]
+    assert told["exit_code"] == (0 if tried else 1), told["verdict"]

@@ -15,7 +15,7 @@ from lab.lab import Lab
 from lab.node import Link, Node
 from lab.traces import flows
 from lab.vlans import VlanSwitch
-from tests.system.steps import CREATE, address, container, lost, network, nothing_left, refused
+from tests.system.steps import CREATE, address, container, lost, network, nothing_left, refused, traced
 from tests.system.test_faults import unanswered
 
 pytestmark = pytest.mark.system
@@ -281,3 +281,17 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(phys: Host
 
 def mac(node: Node) -> str:
     return node.exec("cat", "/sys/class/net/eth0/address").strip()
+
+
+def test_a_trace_follows_packets_of_the_vlan_by_the_uplink(phys: Host, physical: Physical) -> None:
+    container(phys, "b1", "phys", "--ip", "10.20.0.11")
+    out, back, near = (
+        traced(phys, source, target) for source, target in (("a1", MACHINE4), (MACHINE4, "a1"), ("a1", "b1"))
+    )
+
+    assert f"leaves the host for VLAN 100 behind {NIC}" in out["verdict"]["words"]
+    assert "delivered to container a1 on network phys" in back["verdict"]["words"]
+    assert "delivered to container b1 on network phys" in near["verdict"]["words"]
+    assert 0 == lost(phys, "a1", MACHINE4)
+    assert physical.machine.pings("10.20.0.10")
+    assert 0 == lost(phys, "a1", "10.20.0.11")

@@ -169,7 +169,9 @@ def test_nobody_can_say_of_containers_that_moorage_does_not_carry(host: FakeHost
 
 
 def test_a_network_that_the_container_is_not_on_is_told(host: FakeHost) -> None:
-    assert "is not on network nowhere; it is on web" in follow(host, "a1", OUT, network="nowhere").verdict.words
+    assert (
+        "neither end is on network nowhere; they are on web" in follow(host, "a1", OUT, network="nowhere").verdict.words
+    )
 
 
 def test_what_leaves_for_a_container_of_this_host_never_arrives(host: FakeHost) -> None:
