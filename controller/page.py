@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from controller.flow import Flow
 from controller.pipeline import Reason, Table
 from controller.planner import fixed, flows
-from controller.view import Attachment, Domain, Segment
+from controller.view import Attachment, Domain, Segment, Trunk, Vlan
 
 MEANINGS = {
     Table.CLASSIFY: "by port: which segment (metadata) and routing domain (reg4); meter of what an endpoint sends",
@@ -40,6 +41,11 @@ _EXAMPLE = """
 
 One endpoint 10.1.0.10 on port 11, of a network 10.1.0.0/24 with the gateway 10.1.0.1 on port 99, in routing domain 7.
 """
+_VLAN = """
+## Example of a VLAN
+
+What comes to these with an endpoint 10.20.0.10 on port 12, on a network that is VLAN 100 behind the uplink on port 300.
+"""
 
 
 def page() -> str:
@@ -49,18 +55,28 @@ def page() -> str:
     return (
         f"{_HEAD}{tables}\n## Why packets are dropped\n\n`ovs-ofctl dump-flows` of table {Table.DROP:d} counts them; "
         f"`moorage status` shows what is not 0.\n\n| reg9 | name | meaning |\n|---|---|---|\n{reasons}"
-        f"{_EXAMPLE}\n```\n{''.join(_example())}```\n"
+        f"{_EXAMPLE}\n```\n{_listed(_example())}```\n{_VLAN}\n```\n{_listed(_vlan())}```\n"
     )
 
 
-def _example() -> Iterator[str]:
+def _listed(found: Iterable[Flow]) -> str:
+    ordered = sorted(found, key=lambda flow: (flow.table, -flow.priority, flow.text))
+    return "".join(f"{flow.text}\n" for flow in ordered)
+
+
+def _example() -> Iterator[Flow]:
     subnet, gateway = ipaddress.IPv4Network("10.1.0.0/24"), ipaddress.IPv4Address("10.1.0.1")
     domain = Domain(zone=7, port=99)
     endpoint = Attachment(11, "02:42:0a:01:00:0a", ipaddress.IPv4Address("10.1.0.10"), None, segment=1, zone=7)
     network = Segment(1, (domain,), ((subnet, gateway),))
-    found = [*fixed(), *flows(domain), *flows(network), *flows(endpoint)]
-    for flow in sorted(found, key=lambda flow: (flow.table, -flow.priority, flow.text)):
-        yield f"{flow.text}\n"
+    yield from (*fixed(), *flows(domain), *flows(network), *flows(endpoint))
+
+
+def _vlan() -> Iterator[Flow]:
+    address, key = ipaddress.IPv4Address("10.20.0.10"), 1 << 24 | 100
+    endpoint = Attachment(12, "02:42:0a:14:00:0a", address, None, segment=key, zone=8, on_vlan=True)
+    network = Vlan(key, zone=8, vlan=100, uplink=300, members=(12,))
+    yield from (*flows(Trunk(300)), *flows(network), *flows(endpoint))
 
 
 if __name__ == "__main__":

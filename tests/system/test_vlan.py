@@ -127,7 +127,8 @@ def test_tcp_passes_in_full_size_segments(phys: Host, physical: Physical, revers
     way = ["-R"] if reverse else []
     out = json.loads(phys.in_netns("a1", "iperf3", "-J", "-c", MACHINE4, "-n", "8M", *way))
 
-    assert out["end"]["sum_received"]["bytes"] >= 7_000_000
+    assert out["end"]["sum_sent"]["bytes"] >= 8_000_000
+    assert out["end"]["sum_received"]["bytes"] >= 4_000_000  # what is still on its way at the end is not counted
     assert out["start"]["tcp_mss_default"] == 1448
     wait_for("the server to end", lambda: not physical.machine.procs["iperf3"].alive(), 10)
 
@@ -249,7 +250,8 @@ def test_removing_the_last_network_leaves_the_interface_as_it_was(phys: Host) ->
     phys.docker("network", "rm", "other")
 
     nothing_left(phys)
-    nic = json.loads(phys.ip("-j", "addr", "show", NIC))[0]
+    nic = json.loads(phys.ip("-d", "-j", "addr", "show", NIC))[0]
+    assert 0 == nic["promiscuity"]
     assert "UP" in nic["flags"]
     assert (1500, []) == (nic["mtu"], [a for a in nic["addr_info"] if a["scope"] == "global"])
 
