@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from bench import attach, daemons, datapath
+from bench import attach, daemons, datapath, published
 from bench.figures import noise
 from lab.lab import Lab
 
@@ -26,11 +26,15 @@ def main() -> None:
         daemons.memory(host)
         daemons.empty_call(host, 200)
         datapath.measure(host, 2 if quick else 5)  # on a bridge with few ports: one thread polls all of them
+        datapath.outside(host, lab.outside, 2 if quick else 5)
         attach.runs(host, 5 if quick else 20)
+        attach.runs_at_once(host, 2 if quick else 5, 10)
+        attach.reused(host, 5 if quick else 20)
         names = itertools.count()
         attach.populate(host, FEW, names)
         few = attach.connects(host, rounds, FEW)
         attach.parallel(host, 2 if quick else 5, 20 if quick else 50)
+        published.measure(host, 5 if quick else 20)
         attach.populate(host, many - FEW, names)
         crowd = attach.connects(host, rounds, many)
         attach.growth(few, crowd)

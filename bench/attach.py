@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import itertools
 import statistics
 import time
@@ -111,6 +112,39 @@ def runs(host: Host, rounds: int) -> None:
     )
     show("docker run --rm, and its first ping to the gateway answered", first, "Docker's bridge")
     keep("run-ping", first)
+
+
+def runs_at_once(host: Host, rounds: int, containers: int) -> None:
+    """Measure the time each of several `docker run --rm` takes when all are started at once."""
+
+    def case(network: str) -> Case:
+        def run() -> float:
+            with concurrent.futures.ThreadPoolExecutor(containers) as pool:
+                began = time.perf_counter()
+                words = ("run", "--rm", "--network", network, IMAGE, "true")
+                list(pool.map(lambda _: host.docker(*words, timeout=120), range(containers)))
+                return (time.perf_counter() - began) * 1000 / containers
+
+        return run
+
+    found = interleaved({"none": case("none"), "Docker's bridge": case("bridged"), "Moorage": case("ours")}, rounds)
+    show(f"{containers} times docker run --rm at once, time each", found, "Docker's bridge")
+    keep("runs-at-once", found)
+
+
+def reused(host: Host, rounds: int) -> None:
+    """Measure run + first ping answered, to a container that has known the address as somebody else's."""
+    cases = {}
+    for kind, network, subnet in (("Docker's bridge", "bridged", "10.60"), ("Moorage", "ours", "10.50")):
+        host.docker(
+            "run", "-d", "--name", f"known-{network}", "--network", network, "--ip", f"{subnet}.9.1", IMAGE, *SLEEP
+        )
+        words = ("--ip", f"{subnet}.9.2", IMAGE, "ping", "-c", "1", "-W", "5", f"{subnet}.9.1")
+        cases[kind] = timed(functools.partial(host.docker, "run", "--rm", "--network", network, *words))
+    found = interleaved(cases, rounds)
+    show("docker run --rm with an address that was another's, and its first ping answered", found, "Docker's bridge")
+    keep("reused", found)
+    host.docker("rm", "-f", "known-bridged", "known-ours")
 
 
 def growth(few: dict[str, list[float]], many: dict[str, list[float]]) -> None:
