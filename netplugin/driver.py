@@ -103,7 +103,9 @@ class NetworkDriver:
         joined = self._endpoints.join(request)
         again = request.endpoint_id in self._left
         self._left.discard(request.endpoint_id)
-        noting = self._note_sandbox(joined.endpoint, request.sandbox_key)
+        # Each Join of a container that publishes ports tells of them; only for its endpoints the sandbox matters.
+        publishes = bool((request.options or {}).get(wire.PORTMAP))
+        noting = self._note_sandbox(joined.endpoint, request.sandbox_key) if publishes else None
         key = endpoint_key(joined.endpoint)
         until = time.monotonic() + SYSTEM_WITHIN
         try:
@@ -112,7 +114,8 @@ class NetworkDriver:
                 raise Failed(f"endpoint {request.endpoint_id[:12]} could not be made: {_reason(reasons.values())}")
             self._confirm(joined.endpoint)
         finally:
-            noting.join()
+            if noting is not None:
+                noting.join()
         return joined
 
     def leave(self, request: wire.EndpointOnly) -> None:

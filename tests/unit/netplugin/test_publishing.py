@@ -175,7 +175,8 @@ def test_a_malformed_map_is_refused_and_leaves_nothing(host: Plugin, method: str
 
 def joined(host: Plugin, number: int, network: str, address: str, sandbox: str = "/netns/1") -> str:
     made = host.endpoint(number, address, network)
-    host.call("NetworkDriver.Join", **only(made, network), SandboxKey=sandbox, Options={})
+    publishes = {"com.docker.network.portmap": [port(80, 8080)]}  # as every Join of such a container tells
+    host.call("NetworkDriver.Join", **only(made, network), SandboxKey=sandbox, Options=publishes)
     return made
 
 
@@ -223,6 +224,15 @@ def test_the_sandbox_is_recorded_by_join(host: Plugin) -> None:
     found = host.records.endpoints.one(docker_id=endpoint_id(2))
     assert found is not None
     assert "/var/run/docker/netns/2" == found.sandbox
+
+
+def test_a_container_without_published_ports_costs_no_record_of_its_sandbox(host: Plugin) -> None:
+    host.endpoint(2, "10.1.0.12/24")
+    before = host.records
+
+    host.call("NetworkDriver.Join", **only(endpoint_id(2)), SandboxKey="/netns/1", Options={})
+
+    assert before is host.records
 
 
 @pytest.mark.parametrize(
