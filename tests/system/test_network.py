@@ -74,7 +74,7 @@ def test_a_container_that_sends_as_another_is_dropped_and_counted(web: Host) -> 
 
 
 def test_no_frame_goes_past_the_switch_into_the_host(web: Host, lab: Lab) -> None:
-    port = next(p for p in web.vsctl("list-ports", "moorage0").split() if p.startswith("mv"))
+    port = "mv-" + inspect(web, "a1", ".NetworkSettings.Networks.web.EndpointID")[:12]
     for mac in (web.exec("cat", f"/sys/class/net/{port}/address").strip(), "ff:ff:ff:ff:ff:ff"):
         web.in_netns("a1", "ip", "neigh", "replace", "10.1.0.1", "lladdr", mac, "dev", "eth0")
 
