@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from lab.dockers import CHOSEN
@@ -24,3 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if chosen := config.getoption("--docker"):
         os.environ[CHOSEN] = chosen
+
+
+@pytest.fixture
+def logs_as_they_were() -> Iterator[None]:
+    """Undo what `daemonkit.log.configure` does to the whole process."""
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    yield
+    logging.captureWarnings(capture=False)
+    logging.getLogger().handlers = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()

@@ -60,6 +60,9 @@ class Trace:
         return int(re.findall(r"load:(0x[0-9a-f]+|0)->NXM_NX_REG9", self.text)[-1], 0)
 
 
+Tracer = Callable[[str], Trace]
+
+
 @dataclass
 class Switch:
     """One bridge, `moorage0`, and its management socket."""
@@ -146,7 +149,7 @@ class Switch:
         self.vsctl("del-port", BRIDGE, name)
 
     @contextlib.contextmanager
-    def tracer(self) -> Iterator[Callable[[str], Trace]]:
+    def tracer(self) -> Iterator[Tracer]:
         """Lend a function that traces packets, over one connection to the daemon's control socket (unixctl)."""
         control = socket.socket(socket.AF_UNIX)
         control.connect(str(self.directory / "vs.ctl"))

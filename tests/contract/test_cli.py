@@ -3,12 +3,10 @@
 import contextlib
 import dataclasses
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from cli.main import main
@@ -21,15 +19,7 @@ from records.writes import Insert, Update
 from tests.database import Database
 from tests.examples import everything, world
 
-
-@pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    yield
-    logging.captureWarnings(capture=False)
-    logging.getLogger().handlers = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logs_as_they_were")
 
 
 class Site:

@@ -1,4 +1,4 @@
-"""One lab for all tests that want a host; each test finds it as the one before did."""
+"""One lab for all tests that want a host, and one switch for those that want only that; each finds it as it was."""
 
 import os
 import shutil
@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from controller.agent import Controller
 from lab.host import Host
 from lab.lab import Lab, leftovers
 from lab.moorage import CONFIG, DAEMONS
+from records.memory import MemoryStore
+from tests import host as records_of_a_host
+from tests.controlled import start
+from tests.switch import BRIDGE, Switch, Tracer, switch
 
 TOOLS = (
     "busybox",
@@ -57,3 +62,33 @@ def host(lab: Lab) -> Iterator[Host]:
         for name in DAEMONS:
             host.procs[name].kill()
     host.repair()
+
+
+@pytest.fixture(scope="module")
+def one(machine: None) -> Iterator[Switch]:
+    """A switch without a host around it, with the ports of `tests.host`."""
+    with switch() as made:
+        made.add_ports(records_of_a_host.ports())
+        yield made
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """The records of `tests.host`."""
+    return MemoryStore(records_of_a_host.records())
+
+
+@pytest.fixture
+def controller(one: Switch, store: MemoryStore) -> Iterator[Controller]:
+    """A controller in this process, which finds the switch without flows."""
+    one.ofctl("del-flows", BRIDGE)
+    running = start(one, store)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def trace(one: Switch, controller: Controller) -> Iterator[Tracer]:
+    """What says which way a packet takes through the switch."""
+    with one.tracer() as tracer:
+        yield tracer

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.agent import Controller
 from controller.pipeline import Reason
-from records.memory import MemoryStore
 from records.model import GATEWAY_MAC, Endpoint
 from tests import host
-from tests.controlled import BROADCAST, arp, from_host, of_family, packet, solicitation, start
+from tests.controlled import BROADCAST, arp, from_host, of_family, packet, solicitation
 from tests.host import A1, D1, D2, ENDPOINTS, GREEN, KNOWN, R1, R2, RED, S1, W1, W2, W3
-from tests.switch import BRIDGE, Switch, Trace, switch
+from tests.switch import Tracer
 
 pytestmark = pytest.mark.system
 
-Tracer = Callable[[str], Trace]
 MULTICAST = "01:00:5e:00:00:05"
-
-
-@pytest.fixture(scope="module")
-def one(machine: None) -> Iterator[Switch]:
-    with switch() as made:
-        made.add_ports(host.ports())
-        yield made
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(host.records())
-
-
-@pytest.fixture
-def controller(one: Switch, store: MemoryStore) -> Iterator[Controller]:
-    one.ofctl("del-flows", BRIDGE)
-    running = start(one, store)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def trace(one: Switch, controller: Controller) -> Iterator[Tracer]:
-    with one.tracer() as tracer:
-        yield tracer
 
 
 @pytest.mark.parametrize(

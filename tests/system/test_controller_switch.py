@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,31 +17,11 @@ from records.writes import Delete, Insert, Update
 from tests import host
 from tests.controlled import config, is_settled, is_up, start
 from tests.host import ENDPOINTS, L1, W1, W2, WEB
-from tests.switch import BRIDGE, Switch, eventually, switch
+from tests.switch import BRIDGE, Switch, eventually
 
 pytestmark = pytest.mark.system
 
 FRAMEWORKS: list[Name] = ["os_ken", "ryu"]
-
-
-@pytest.fixture(scope="module")
-def one(machine: None) -> Iterator[Switch]:
-    with switch() as made:
-        made.add_ports(host.ports())
-        yield made
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(host.records())
-
-
-@pytest.fixture
-def controller(one: Switch, store: MemoryStore) -> Iterator[Controller]:
-    one.ofctl("del-flows", BRIDGE)
-    running = start(one, store)
-    yield running
-    running.stop()
 
 
 def test_all_endpoints_are_marked_up(store: MemoryStore, controller: Controller) -> None:

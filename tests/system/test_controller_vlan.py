@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -16,20 +16,12 @@ from records.model import GATEWAY_MAC, Endpoint
 from tests import host
 from tests.controlled import BROADCAST, arp, of_family, packet, solicitation, start
 from tests.host import OUTSIDERS, P1, P2, UPLINK, W1
-from tests.switch import Switch, Trace, switch
+from tests.switch import Switch, Trace, Tracer
 
 pytestmark = pytest.mark.system
 
-Tracer = Callable[[str], Trace]
 ROUTER, MACHINE = "0a:bb:00:00:00:fe", "0a:bb:00:00:00:09"
 GROUP = "33:33:ff:00:00:51"
-
-
-@pytest.fixture(scope="module")
-def one(machine: None) -> Iterator[Switch]:
-    with switch() as made:
-        made.add_ports(host.ports())
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +29,6 @@ def controller(one: Switch) -> Iterator[Controller]:
     running = start(one, MemoryStore(host.records()))
     yield running
     running.stop()
-
-
-@pytest.fixture
-def trace(one: Switch, controller: Controller) -> Iterator[Tracer]:
-    with one.tracer() as tracer:
-        yield tracer
 
 
 def outside(rest: str, *, vlan: int | None = 100, src: str = MACHINE, dst: str = P1.mac) -> str:

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 
 import pytest
 
 from controller.agent import Controller
 from controller.pipeline import Reason
-from records.memory import MemoryStore
-from tests import host
-from tests.controlled import icmp6, inject, start
+from tests.controlled import icmp6, inject
 from tests.host import W1, W2
-from tests.switch import BRIDGE, Switch, eventually, switch
+from tests.switch import Switch, eventually
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def one(machine: None) -> Iterator[Switch]:
-    with switch() as made:
-        made.add_ports(host.ports())
-        yield made
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(host.records())
-
-
-@pytest.fixture
-def controller(one: Switch, store: MemoryStore) -> Iterator[Controller]:
-    one.ofctl("del-flows", BRIDGE)
-    running = start(one, store)
-    yield running
-    running.stop()
 
 
 def test_drops_are_counted_by_reason(one: Switch, controller: Controller) -> None:

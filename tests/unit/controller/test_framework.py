@@ -41,19 +41,6 @@ def server() -> Iterator[OpenFlowServer]:
         one.close()
 
 
-class Told:
-    def __init__(self) -> None:
-        self.events: list[str | None] = []
-
-    def __call__(self, port: str | None) -> None:
-        self.events.append(port)
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
 @contextlib.contextmanager
 def running(name: Name, path: Path, session: Session) -> Iterator[Framework]:
     framework = Framework(name, str(path), session)
@@ -65,10 +52,10 @@ def running(name: Name, path: Path, session: Session) -> Iterator[Framework]:
 
 
 @pytest.fixture
-def session(name: Name, server: OpenFlowServer, told: Told) -> Iterator[Session]:
+def session(name: Name, server: OpenFlowServer, told: list[str | None]) -> Iterator[Session]:
     """A session with the server."""
     before = set(threading.enumerate())
-    one = Session(str(server.path), ported=told)
+    one = Session(str(server.path), ported=told.append)
     with running(name, server.path, one):
         eventually(lambda: one.listed)
         yield one
@@ -101,13 +88,13 @@ def test_echo_is_answered(session: Session, server: OpenFlowServer) -> None:
     eventually(lambda: of.ECHO_REPLY in server.last().received)
 
 
-def test_ports_that_come_and_go_are_told(session: Session, server: OpenFlowServer, told: Told) -> None:
+def test_ports_that_come_and_go_are_told(session: Session, server: OpenFlowServer, told: list[str | None]) -> None:
     for reason in (0, 2, 1):  # added, changed, deleted
         server.last().send(message(of.PORT_STATUS, struct.pack("!B7x", reason) + of.port("mv1", 5)))
     server.last().send(message(of.PORT_STATUS, struct.pack("!B7x", 0) + of.port("mv2", 6)))
 
-    eventually(lambda: "mv2" in told.events)
-    assert told.events[-4:] == ["mv1", "mv1", "mv1", "mv2"]
+    eventually(lambda: "mv2" in told)
+    assert told[-4:] == ["mv1", "mv1", "mv1", "mv2"]
     assert session.ports() == {"moorage0": 0xFFFFFFFE, "mv2": 6}
 
 

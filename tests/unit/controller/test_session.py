@@ -42,24 +42,9 @@ class FakeLink:
         self.closed = True
 
 
-class Told:
-    """What the session told its owner."""
-
-    def __init__(self) -> None:
-        self.events: list[str | None] = []
-
-    def __call__(self, port: str | None) -> None:
-        self.events.append(port)
-
-
 @pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def session(told: Told) -> Session:
-    return Session("/run/test.mgmt", lambda: told("connection"), told)
+def session(told: list[str | None]) -> Session:
+    return Session("/run/test.mgmt", lambda: told.append("connection"), told.append)
 
 
 @pytest.fixture
@@ -179,14 +164,14 @@ def test_a_connection_that_takes_nothing_is_left(session: Session, link: FakeLin
     assert link.closed
 
 
-def test_a_connection_that_is_lost_at_once_is_left(session: Session, told: Told) -> None:
+def test_a_connection_that_is_lost_at_once_is_left(session: Session, told: list[str | None]) -> None:
     link = FakeLink()
     link.broken = True
 
     session.connected(link)
 
     assert link.closed
-    assert told.events == []
+    assert told == []
 
 
 def test_the_end_of_an_old_connection_does_not_end_the_new_one(session: Session, link: FakeLink) -> None:
@@ -227,14 +212,14 @@ def test_ports_are_known_once_all_are_listed(session: Session, link: FakeLink) -
     assert session.listed
 
 
-def test_news_of_ports_are_kept_and_told(session: Session, link: FakeLink, told: Told) -> None:
+def test_news_of_ports_are_kept_and_told(session: Session, link: FakeLink, told: list[str | None]) -> None:
     session.ports_listed(link, {"mv1": 1, "mv2": 2}, more=False)
 
     session.port_changed(link, "mv1", None)
     session.port_changed(link, "mv2", 7)
 
     assert session.ports() == {"mv2": 7}
-    assert told.events == ["connection", None, "mv1", "mv2"]
+    assert told == ["connection", None, "mv1", "mv2"]
 
 
 def test_a_port_that_comes_while_the_list_is_on_its_way_is_not_lost(session: Session, link: FakeLink) -> None:

@@ -3,22 +3,13 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from daemonkit import log
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    yield
-    logging.captureWarnings(capture=False)
-    logging.getLogger().handlers = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logs_as_they_were")
 
 
 def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

@@ -23,13 +23,6 @@ V6 = wire.IPAMData(address_space="LocalDefault", pool="fd00::/64", gateway="fd00
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    made = MemoryStore()
-    ensure_host(made, "a", "0")
-    return made
-
-
-@pytest.fixture
 def networks(store: MemoryStore) -> Networks:
     return Networks(store, "a")
 

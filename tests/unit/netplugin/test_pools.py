@@ -9,7 +9,6 @@ import pytest
 
 from daemonkit.errors import BadRequest, Exhausted, NotFound, PluginError, Unavailable
 from netplugin import wire
-from netplugin.host import ensure_host
 from netplugin.pools import GLOBAL, LOCAL, Pools, parse_address, parse_network
 from records import errors
 from records.memory import MemoryStore
@@ -18,13 +17,6 @@ from records.writes import Insert, Update
 from tests.examples import world
 
 GATEWAY = {"RequestAddressType": "com.docker.network.gateway"}
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    made = MemoryStore()
-    ensure_host(made, "a", "0")
-    return made
 
 
 @pytest.fixture

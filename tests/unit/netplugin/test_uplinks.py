@@ -9,7 +9,6 @@ import pytest
 from daemonkit.errors import BadRequest
 from netplugin import wire
 from netplugin.endpoints import Endpoints
-from netplugin.host import ensure_host
 from netplugin.networks import Networks
 from netplugin.uplinks import Nic
 from records.memory import MemoryStore
@@ -23,13 +22,6 @@ NICS = {
     "eth3": Nic(mtu=1500, bridge="br-ex"),
     "eth4": Nic(mtu=1500, addresses=("192.0.2.7/24", "2001:db8::7/64")),
 }
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    made = MemoryStore()
-    ensure_host(made, "a", "0")
-    return made
 
 
 @pytest.fixture
