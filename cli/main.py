@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.port import port
+from cli.sticky import sticky
 from cli.trace import trace
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
@@ -58,6 +59,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
 
 main.add_command(trace)
 main.add_command(port)
+main.add_command(sticky)
 
 
 def look(config: Config) -> Status:

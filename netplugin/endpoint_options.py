@@ -7,16 +7,19 @@ so nothing here tells upper from lower case.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from daemonkit.errors import BadRequest
-from netplugin.options import refuse_unknown
+from netplugin.options import NAME, refuse_unknown
+from records.model import IpAddress
 
 RATE, SPOOF = "moorage.rate", "moorage.spoof"
-KNOWN = frozenset((RATE, SPOOF))
+STICKY, IP, IP6 = "moorage.sticky", "moorage.ip", "moorage.ip6"
+KNOWN = frozenset((RATE, SPOOF, STICKY, IP, IP6))
 
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(kbit|mbit|gbit)")
 _KBIT = {"kbit": 1, "mbit": 1_000, "gbit": 1_000_000}
@@ -31,6 +34,9 @@ class EndpointOptions:
     receive_rate: int | None = None  # kbit/s, towards the container; None: no limit
     send_rate: int | None = None  # kbit/s, from the container
     spoof: bool = False  # whether it may send with addresses that are not its own
+    sticky: str | None = None  # the name that its address and MAC are kept for
+    ip: IpAddress | None = None  # the IPv4 address it is to have
+    ip6: IpAddress | None = None
 
 
 def parse(given: Mapping[str, Any] | None) -> EndpointOptions:
@@ -44,7 +50,14 @@ def parse(given: Mapping[str, Any] | None) -> EndpointOptions:
     refuse_unknown(given, KNOWN)
     texts = {key: _text(key, given[key]) for key in KNOWN if key in given}
     receive, send = _rates(texts.get(RATE))
-    return EndpointOptions(receive, send, spoof=_spoof(texts.get(SPOOF)))
+    return EndpointOptions(
+        receive,
+        send,
+        spoof=_spoof(texts.get(SPOOF)),
+        sticky=_name(texts.get(STICKY)),
+        ip=_address(IP, texts.get(IP), 4),
+        ip6=_address(IP6, texts.get(IP6), 6),
+    )
 
 
 def _text(key: str, value: Any) -> str:
@@ -78,3 +91,25 @@ def _spoof(text: str | None) -> bool:
     if text not in {None, "allow", "deny"}:
         raise BadRequest(f"{SPOOF}={text!r}: expected allow or deny")
     return text == "allow"
+
+
+def _name(text: str | None) -> str | None:
+    if text is not None and not NAME.fullmatch(text):
+        raise BadRequest(
+            f"{STICKY}={text!r}: expected 1 to 63 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+    return text
+
+
+def _address(key: str, text: str | None, version: int) -> IpAddress | None:
+    if text is None:
+        return None
+    if "%" in text:
+        raise BadRequest(f"{key}={text!r}: a zone means nothing here")
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        raise BadRequest(f"{key}={text!r} is not an address") from None
+    if ip.version != version:
+        raise BadRequest(f"{key}={text!r}: expected an address of IPv{version}")
+    return ip

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import ipaddress
 import itertools
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import structlog
 
-from daemonkit.errors import BadRequest, NotFound
+from daemonkit.errors import BadRequest, InUse, NotFound
 from netplugin import endpoint_options, options, wire
 from netplugin.endpoint_options import EndpointOptions
 from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
-from netplugin.plan.addresses import take, taken, usable
+from netplugin.placement import addresses, place, subnet_of
+from netplugin.plan.addresses import given_back, taken
 from netplugin.plan.claims import forget_endpoint
-from netplugin.pools import parse_address
+from netplugin.subnets import driver_addressed
 from records.model import (
-    GATEWAY_MAC,
     DockerNetwork,
     Endpoint,
     EndpointId,
     IpAddress,
     IpInterface,
-    Kind,
-    NetworkId,
-    Subnet,
-    Use,
 )
 from records.snapshot import Records
 from records.store import Store, decide
@@ -40,16 +34,16 @@ log = structlog.get_logger()
 
 NOTED_WITHIN = 1.0  # seconds for what is needed later, if ever
 
-MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 ENDPOINT_ID = re.compile(r"[0-9a-f]{64}")  # the first 13 digits name the interfaces
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Created:
-    """An endpoint, and whether we chose its MAC: only what Docker left open may be answered (PROTOCOL rule 12)."""
+    """An endpoint, and what we chose of it: only what Docker left open may be answered (PROTOCOL rule 12)."""
 
     endpoint: Endpoint
     chose_mac: bool
+    chose_addresses: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +79,8 @@ class Endpoints:
         chose_mac = not interface.mac_address
         made = decide(self._store, lambda records: self._create(records, request, interface, asked))
         log.info("endpoint created", endpoint=made.docker_id[:12], address=str(made.ipv4 or made.ipv6), mac=made.mac)
-        return Created(made, chose_mac)
+        chose_addresses = not interface.address and not interface.address_ipv6
+        return Created(made, chose_mac, chose_addresses)
 
     def _create(
         self,
@@ -96,14 +91,11 @@ class Endpoints:
     ) -> tuple[list[Write], Endpoint]:
         on = find(records, self._host, request.network_id)
         _check_direct(records, on, published=bool((request.options or {}).get(wire.PORTMAP)))
-        ipv4 = _address(records, on, interface.address, 4)
-        ipv6 = _address(records, on, interface.address_ipv6, 6)
-        mac = _mac(interface.mac_address, ipv4, ipv6)
         known = records.endpoints.one(docker_id=request.endpoint_id)
         if known is not None:
-            if (known.docker_network, known.mac, known.ipv4, known.ipv6) != (on.id, mac, ipv4, ipv6):
-                raise BadRequest(f"endpoint {request.endpoint_id[:12]} exists with another address or network")
+            _check_same(records, on, known, interface)
             return [], known
+        at = place(records, on, interface, asked)
         made = Endpoint(
             id=EndpointId(uuid.uuid4()),
             docker_id=request.endpoint_id,
@@ -111,22 +103,22 @@ class Endpoints:
             network=on.network,
             host=on.host,
             ofport=free_ofport(records, own_host(records, self._host), request.endpoint_id),
-            mac=mac,
-            ipv4=ipv4,
-            ipv6=ipv6,
+            mac=at.mac,
+            ipv4=at.ipv4,
+            ipv6=at.ipv6,
             receive_rate=asked.receive_rate,
             send_rate=asked.send_rate,
             spoof=asked.spoof,
         )
-        _check_mac(records, on, made)
         # Docker gives an address to one endpoint at a time: one that still has it is of a container that died unseen.
         stale = list(_same_address(records, on, made))
         for old in stale:
             log.warning("endpoint replaced: its address was given anew", endpoint=old.docker_id[:12])
+        _check_mac(records, made, stale)
         return [
             Keep(on),
             *itertools.chain.from_iterable(forget_endpoint(records, old) for old in stale),
-            *_hold(records, made),
+            *at.writes,
             Insert(made),
         ], made
 
@@ -172,7 +164,9 @@ class Endpoints:
 
         def decision(records: Records) -> tuple[list[Write], bool]:
             known = records.endpoints.one(docker_id=request.endpoint_id)
-            return ([], False) if known is None else (forget_endpoint(records, known), True)
+            if known is None:
+                return [], False
+            return [*forget_endpoint(records, known), *_addresses_back(records, known)], True
 
         if decide(self._store, decision):
             log.info("endpoint deleted", endpoint=request.endpoint_id[:12])
@@ -188,70 +182,44 @@ def _check_direct(records: Records, on: DockerNetwork, *, published: bool) -> No
         )
 
 
-def _check_mac(records: Records, on: DockerNetwork, made: Endpoint) -> None:
-    """Refuse a MAC address that another endpoint of a VLAN has: there frames are delivered by it."""
-    network = records.networks.get(on.network)
-    if network is None or network.kind is not Kind.VLAN:
-        return
-    for other in records.endpoints.of(network=on.network):
-        if other.mac == made.mac and (made.ipv4, made.ipv6) != (other.ipv4, other.ipv6):
-            raise BadRequest(f"--mac-address {made.mac} is that of endpoint {other.docker_id[:12]} on the same VLAN")
-
-
 def _known(records: Records, on: DockerNetwork, docker_id: str) -> Endpoint | None:
     known = records.endpoints.one(docker_id=docker_id)
     return known if known is not None and known.docker_network == on.id else None
 
 
-def _address(records: Records, on: DockerNetwork, text: str, version: int) -> IpInterface | None:
-    """Return Docker's address with the prefix length of the network's subnet it lies in."""
-    if not text:
-        return None
-    ip = parse_address(text)
-    if ip.version != version:
-        raise BadRequest(f"address {ip} is not one of IPv{version}")
-    subnet = subnet_of(records, on.network, ip)
-    if subnet is None:
-        cidrs = ", ".join(sorted(str(s.cidr) for s in records.subnets.of(network=on.network)))
-        raise BadRequest(f"address {ip} is in no subnet of the network ({cidrs or 'it has none'})")
-    if ip == subnet.gateway or not usable(subnet.cidr, ip):
-        raise BadRequest(f"address {ip} is the gateway's, or none that a machine can have in subnet {subnet.cidr}")
-    return ipaddress.ip_interface((ip, subnet.cidr.prefixlen))
+def _check_same(records: Records, on: DockerNetwork, known: Endpoint, interface: wire.Interface) -> None:
+    """A repeated CreateEndpoint must ask for what is there; what Docker leaves open may be anything."""
+    given = (*addresses(records, on, interface), interface.mac_address.lower() or None)
+    have = (known.ipv4, known.ipv6, known.mac)
+    if known.docker_network != on.id or any(g not in {None, h} for g, h in zip(given, have, strict=True)):
+        raise BadRequest(f"endpoint {known.docker_id[:12]} exists with another address or network")
 
 
-def subnet_of(records: Records, network: NetworkId, ip: IpAddress) -> Subnet | None:
-    """Return the subnet of a network that holds `ip`."""
-    return next((s for s in records.subnets.of(network=network) if ip in s.cidr), None)
+def _check_mac(records: Records, made: Endpoint, stale: Collection[Endpoint]) -> None:
+    """Refuse a MAC that another has, also to who may spoof: that is a right to send, and a neighbour has one place."""
+    other = records.endpoints.one(network=made.network, mac=made.mac)
+    if other is not None and other.id not in {old.id for old in stale}:
+        address = other.ipv4 or other.ipv6
+        holder = f"endpoint {other.docker_id[:12]}{f' ({address.ip})' if address else ''} of this network"
+        raise InUse("MAC address", made.mac, f"{holder}: choose another with --mac-address")
 
 
-def _hold(records: Records, made: Endpoint) -> Iterator[Write]:
-    """Yield what takes an endpoint's addresses, where they were given back behind its back (`netplugin.forgotten`)."""
-    for own in (made.ipv4, made.ipv6):
-        subnet = None if own is None else subnet_of(records, made.network, own.ip)
-        if own is not None and subnet is not None and subnet.managed and taken(records, subnet, own.ip) is None:
-            yield take(subnet, own.ip, Use.ENDPOINT, made.host)
+def _addresses_back(records: Records, gone: Endpoint) -> Iterator[Write]:
+    """Yield what frees the addresses that we chose ourselves; the others' IPAM driver is told by Docker."""
+    on = records.docker_networks.get(gone.docker_network)
+    if on is None or not driver_addressed(on.options):
+        return
+    for own in (gone.ipv4, gone.ipv6):
+        subnet = None if own is None else subnet_of(records, gone.network, own.ip)
+        held = None if own is None or subnet is None else taken(records, subnet, own.ip)
+        if held is not None:
+            yield given_back(held)
 
 
 def _gateway(records: Records, endpoint: Endpoint, own: IpInterface | None) -> IpAddress | None:
     """Return the gateway of the endpoint's own subnet (PROTOCOL rule 18)."""
     subnet = None if own is None else subnet_of(records, endpoint.network, own.ip)
     return None if subnet is None else subnet.gateway
-
-
-def _mac(given: str, ipv4: IpInterface | None, ipv6: IpInterface | None) -> str:
-    """Return the MAC asked for, or one made from the address, so that a container that comes back keeps it."""
-    if given:
-        if not MAC.fullmatch(given):
-            raise BadRequest(f"--mac-address {given!r} is not a MAC address")
-        if int(given[:2], 16) & 1:
-            raise BadRequest(f"--mac-address {given} is a group address, which no machine can have")
-        if given.lower() in (GATEWAY_MAC, "00:00:00:00:00:00"):
-            raise BadRequest(f"--mac-address {given} is reserved: choose another")
-        return given.lower()
-    if ipv4 is None and ipv6 is None:
-        raise BadRequest("the endpoint has no address: its network's IPAM driver gave none")
-    tail = ipv4.ip.packed if ipv4 is not None else hashlib.blake2b(ipv6.ip.packed, digest_size=4).digest()  # type: ignore[union-attr]
-    return "02:42:" + tail.hex(":")
 
 
 def _same_address(records: Records, on: DockerNetwork, made: Endpoint) -> Iterator[Endpoint]:

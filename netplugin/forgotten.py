@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import structlog
 
 from netplugin.networks import forget_network
+from netplugin.plan.addresses import given_back
 from netplugin.plan.claims import forget_endpoint
 from netplugin.pools import forget_subnet
 from records.errors import RecordsError
 from records.model import Address, DockerNetwork, Endpoint, Subnet, Use
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Write
+from records.writes import Write
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ def _unused(records: Records, held: Iterable[Address], known: Known) -> Iterator
         if subnet.network is None:
             if str(address.ip) not in known.held.get(str(subnet.cidr), {str(address.ip)}):
                 yield address
-        elif address.use is Use.ENDPOINT and (subnet.network, address.ip) not in used:
+        elif address.use is Use.ENDPOINT and not address.free and (subnet.network, address.ip) not in used:
             yield address
 
 
@@ -138,10 +139,10 @@ def _writes(records: Records, suspect: Suspect, known: Known) -> Iterator[Write]
             yield from forget_subnet(records, subnet)
     elif isinstance(suspect, Address):
         now = records.addresses.get(suspect.id)
-        yield from (Delete(address) for address in _unused(records, [] if now is None else [now], known))
+        yield from (given_back(address) for address in _unused(records, [] if now is None else [now], known))
     elif (endpoint := records.endpoints.get(suspect.id)) is not None:
         yield from forget_endpoint(records, endpoint)
         for subnet in records.subnets.of(network=endpoint.network):
             for own in (endpoint.ipv4, endpoint.ipv6):
                 if own is not None and (held := records.addresses.one(subnet=subnet.id, ip=own.ip)) is not None:
-                    yield Delete(held)
+                    yield given_back(held)

@@ -48,7 +48,10 @@ def blueprint(driver: NetworkDriver) -> Blueprint:
     @api.post("/NetworkDriver.CreateEndpoint")
     def create_endpoint() -> Response:
         made = driver.create_endpoint(decode(wire.CreateEndpoint))
-        return reply({"Interface": {"MacAddress": made.endpoint.mac} if made.chose_mac else {}})
+        chosen = {"MacAddress": made.endpoint.mac} if made.chose_mac else {}
+        if made.chose_addresses:
+            chosen |= {"Address": str(made.endpoint.ipv4 or ""), "AddressIPv6": str(made.endpoint.ipv6 or "")}
+        return reply({"Interface": chosen})
 
     @api.post("/NetworkDriver.DeleteEndpoint")
     def delete_endpoint() -> Response:

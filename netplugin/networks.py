@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
 from daemonkit.errors import BadRequest, NotFound
 from netplugin import options, uplinks, wire
 from netplugin.host import own_host, space_of
-from netplugin.plan.addresses import usable
 from netplugin.plan.claims import forget_endpoint
 from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
-from netplugin.plan.pools import overlapping
-from netplugin.pools import called, forget_subnet, grown, parse_address, parse_network
+from netplugin.pools import called, forget_subnet, grown
+from netplugin.subnets import Pool, link, pools
 from records.model import (
     DockerNetwork,
     DockerNetworkId,
-    Gateway,
     Host,
-    IpAddress,
-    IpNetwork,
     Isolation,
     Kind,
     Network,
     NetworkId,
-    Space,
-    Subnet,
-    SubnetId,
     Tenant,
     TenantId,
     UplinkId,
@@ -40,20 +31,11 @@ from records.model import (
 )
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Insert, Keep, Update, Write
+from records.writes import Delete, Insert, Keep, Write
 
 log = structlog.get_logger()
 
 NETWORK_ID = re.compile(r"[0-9A-Za-z]{1,128}")  # 64 hex digits from Docker, 25 of base 36 from swarm
-NULL_POOL = "0.0.0.0/0"  # what Docker's `null` IPAM driver gives: no addresses at all
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pool:
-    """A subnet as CreateNetwork names it."""
-
-    cidr: IpNetwork
-    gateway: IpAddress | None
 
 
 class Networks:
@@ -78,14 +60,7 @@ class Networks:
         asked = options.parse(request.options)
         if asked.kind is Kind.VLAN and not self.known(request.network_id):
             asked = uplinks.fitted(asked, self._uplink, self._nics)
-        subnets = [*_pools(request.ipv4_data), *_pools(request.ipv6_data)]
-        for one, other in itertools.combinations((pool.cidr for pool in subnets), 2):
-            if one.version == other.version and one.overlaps(other):
-                raise BadRequest(f"subnets {one} and {other} of one network overlap")
-        if not subnets:
-            raise BadRequest(
-                "a network needs a subnet: the `null` IPAM driver gives none; use --ipam-driver moorage-net"
-            )
+        subnets = pools(request, asked.given)
         if any(pool.cidr.version == 6 for pool in subnets) and asked.mtu < options.MTU_MIN_IPV6:
             raise BadRequest(f"an MTU of {asked.mtu} is too small for IPv6, which needs {options.MTU_MIN_IPV6} bytes")
         made = decide(self._store, lambda records: self._create(records, request.network_id, asked, subnets))
@@ -93,12 +68,12 @@ class Networks:
         return made
 
     def _create(
-        self, records: Records, docker_id: str, asked: options.NetworkOptions, pools: Sequence[Pool]
+        self, records: Records, docker_id: str, asked: options.NetworkOptions, subnets: Sequence[Pool]
     ) -> tuple[list[Write], DockerNetwork]:
         host = own_host(records, self._host)
         known = records.docker_networks.one(host=host.id, docker_id=docker_id)
         if known is not None:
-            _check_same(records, known, asked, pools)
+            _check_same(records, known, asked, subnets)
             return [], known
         tenant, writes = _tenant(records, asked.tenant)
         network = _network(records, tenant, docker_id, asked)
@@ -118,7 +93,7 @@ class Networks:
             options=asked.given,
         )
         space, more = space_of(records, self._host)
-        linked = [_link(records, space, network, pool) for pool in pools]
+        linked = [write for pool in subnets for write in link(records, space, network, pool, host.id)]
         if any(isinstance(write, Insert) for write in linked):
             more = more or [grown(space)]
         return [*writes, *more, *way, Insert(network), joined, Insert(made), *linked], made
@@ -170,17 +145,6 @@ def forget_network(records: Records, known: DockerNetwork) -> list[Write]:
 def _other(leaving: DockerNetwork, sharing: Iterable[DockerNetwork]) -> DockerNetwork | None:
     """Return one that shares with `leaving`.  Who counts on it must keep it: two that leave at once must not both."""
     return next((other for other in sharing if other.id != leaving.id), None)
-
-
-def _pools(data: Sequence[wire.IPAMData] | None) -> Iterator[Pool]:
-    for one in data or ():
-        if one.pool in ("", NULL_POOL):
-            continue
-        cidr = parse_network(one.pool, "--subnet")
-        gateway = parse_address(one.gateway) if one.gateway else None
-        if gateway is not None and not usable(cidr, gateway):
-            raise BadRequest(f"gateway {gateway} is not an address of subnet {cidr} that a machine can have")
-        yield Pool(cidr, gateway)
 
 
 def _tenant(records: Records, name: str) -> tuple[Tenant, list[Write]]:
@@ -255,23 +219,8 @@ def free_ofport(records: Records, host: Host, seed: str, *, but: int = 0) -> int
     return choose(seed, OFPORT_MAX, taken)
 
 
-def _link(records: Records, space: Space, network: Network, pool: Pool) -> Write:
-    """Return what gives the network its subnet: ours from RequestPool, or a new one for a foreign IPAM driver's."""
-    gateway = None if network.gateway is Gateway.NONE else pool.gateway
-    mine = records.subnets.one(space=space.id, cidr=pool.cidr)
-    if mine is not None and mine.network is None:
-        return Update(mine, dataclasses.replace(mine, network=network.id, gateway=gateway))
-    other = mine or overlapping(records, space, pool.cidr)
-    if other is not None:
-        holder = records.networks.get(other.network)
-        name = f" of network {called(holder)}" if holder else ""
-        raise BadRequest(f"subnet {pool.cidr} overlaps {other.cidr}{name} on this host")
-    key = SubnetId(uuid.uuid4())
-    return Insert(Subnet(id=key, space=space.id, cidr=pool.cidr, network=network.id, gateway=gateway, managed=False))
-
-
-def _check_same(records: Records, known: DockerNetwork, asked: options.NetworkOptions, pools: Sequence[Pool]) -> None:
+def _check_same(records: Records, known: DockerNetwork, asked: options.NetworkOptions, subnets: Sequence[Pool]) -> None:
     """A repeated CreateNetwork must ask for what is there."""
     have = {subnet.cidr for subnet in records.subnets.of(network=known.network)}
-    if known.options != asked.given or have != {pool.cidr for pool in pools}:
+    if known.options != asked.given or have != {pool.cidr for pool in subnets}:
         raise BadRequest(f"network {known.docker_id[:12]} exists with other options or subnets")

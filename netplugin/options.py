@@ -25,7 +25,7 @@ OURS = "moorage."
 KNOWN = frozenset(
     f"{OURS}{key}"
     for key in ("network", "kind", "tenant", "gateway", "isolation", "mtu", "publish", "segment", "uplink")
-)
+) | {f"{OURS}{key}{version}" for key in ("subnet", "range", "router") for version in ("", "6")}
 DOCKER_MTU = "com.docker.network.driver.mtu"
 DOCKER_PREFIX = "com.docker.network.container_iface_prefix"
 

@@ -44,7 +44,7 @@ class Pools:
             raise BadRequest(f"address space {request.address_space!r} is not ours: expected {LOCAL} or {GLOBAL}")
         refuse_unknown(request.options or {}, frozenset())
         wanted = parse_network(request.pool, "--subnet") if request.pool else None
-        within = _parse_range(request.sub_pool, wanted)
+        within = parse_range(request.sub_pool, wanted)
         if wanted is not None and (wanted.version == 6) != request.v6:
             raise BadRequest(f"--subnet {wanted} was asked for as IPv{6 if request.v6 else 4}")
         return decide(self._store, lambda records: self._take_pool(records, wanted, within, v6=request.v6))
@@ -93,9 +93,10 @@ class Pools:
             raise NotFound("address pool", pool_id)
         host = own_host(records, self._host)
         writes: list[Write] = []
+        asked = wanted
         try:
             if wanted is not None:
-                _check_wanted(records, subnet, wanted)
+                check_wanted(records, subnet, wanted)
                 if use is Use.ENDPOINT and subnet.network is None:
                     use = Use.AUXILIARY  # before CreateNetwork only --aux-address asks for a plain address
             elif use is Use.GATEWAY:
@@ -107,7 +108,12 @@ class Pools:
             raise Exhausted(f"no address is left in {what}: remove containers, or make a larger network") from None
         if use is Use.GATEWAY and subnet.network is None:
             writes.append(Update(subnet, dataclasses.replace(subnet, gateway=wanted)))
-        return [*writes, addresses.take(subnet, wanted, use, host.id)], (subnet, wanted)
+        named = asked is not None
+        if (kept := addresses.taken(records, subnet, wanted)) is not None:
+            writes.append(addresses.taken_up(kept, host.id, asked=named))
+        else:
+            writes.append(addresses.take(subnet, wanted, use, host.id, asked=named))
+        return writes, (subnet, wanted)
 
     def release_address(self, request: wire.ReleaseAddress) -> None:
         """Give an address back; one that nobody holds is free already."""
@@ -117,7 +123,7 @@ class Pools:
             subnet = _find(records, request.pool_id)
             if subnet is None or ip is None or (held := addresses.taken(records, subnet, ip)) is None:
                 return [], None
-            return [Delete(held)], None
+            return [addresses.given_back(held)], None
 
         decide(self._store, decision)
 
@@ -161,21 +167,26 @@ def _zoneless(text: str) -> str:
     return text
 
 
-def _parse_range(text: str, wanted: IpNetwork | None) -> IpNetwork | None:
+def parse_range(
+    text: str, wanted: IpNetwork | None, what: str = "--ip-range", of: str = "--subnet"
+) -> IpNetwork | None:
+    """Return the part of the subnet `wanted` that `text` names."""
     if not text:
         return None
-    within = parse_network(text, "--ip-range")
+    within = parse_network(text, what)
     if wanted is None:
-        raise BadRequest(f"--ip-range {within} needs a --subnet that holds it")
+        raise BadRequest(f"{what} {within} needs a {of} that holds it")
     if within.version != wanted.version or not within.subnet_of(wanted):  # type: ignore[arg-type]  # same version
-        raise BadRequest(f"--ip-range {within} does not lie in --subnet {wanted}")
+        raise BadRequest(f"{what} {within} does not lie in {of} {wanted}")
     return within
 
 
-def _check_wanted(records: Records, subnet: Subnet, wanted: IpAddress) -> None:
+def check_wanted(records: Records, subnet: Subnet, wanted: IpAddress) -> None:
+    """Refuse an address that cannot be had in the subnet; one that is kept for somebody (`sticky`) can."""
     if wanted.version != subnet.cidr.version or not addresses.usable(subnet.cidr, wanted):
         raise BadRequest(f"address {wanted} is not one a machine can have in subnet {subnet.cidr}")
-    if (held := addresses.taken(records, subnet, wanted)) is not None:
+    held = addresses.taken(records, subnet, wanted)
+    if held is not None and not held.free:
         raise BadRequest(f"address {wanted} is already in use as {_holder(records, subnet, held.use, wanted)}")
 
 

@@ -202,7 +202,9 @@ class Address:
     use: Use
     host: HostId = ref("Host")  # whose Docker asked for it
     mac: str | None = None  # of the endpoint that asked, when Docker tells
-    sticky: str | None = None  # name of who gets this address again
+    sticky: str | None = None  # name of who gets this address, and MAC, again on this network
+    free: bool = False  # kept for `sticky`, whom nobody is now
+    asked: bool = False  # whether the user named it (`--ip`)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +261,7 @@ class Endpoint:
     """
 
     TABLE: ClassVar = "Endpoint"
-    UNIQUE: ClassVar = (("docker_id",), ("host", "ofport"))
+    UNIQUE: ClassVar = (("docker_id",), ("host", "ofport"), ("network", "mac"))
 
     id: EndpointId
     docker_id: str

@@ -24,7 +24,7 @@ from records.model import (
     Use,
 )
 from records.snapshot import Records
-from records.writes import Insert, Update, Write
+from records.writes import Delete, Insert, Update, Write
 
 
 class PoolExhausted(Exception):
@@ -56,9 +56,29 @@ def taken(records: Records, subnet: Subnet, ip: IpAddress) -> Address | None:
     return records.addresses.one(subnet=subnet.id, ip=ip)
 
 
-def take(subnet: Subnet, ip: IpAddress, use: Use, host: HostId) -> Insert:
+def take(subnet: Subnet, ip: IpAddress, use: Use, host: HostId, *, asked: bool = False) -> Insert:
     """Return the write that takes `ip`; the database refuses it if somebody else was first."""
-    return Insert(Address(id=AddressId(uuid.uuid4()), subnet=subnet.id, ip=ip, use=use, host=host))
+    return Insert(entry(subnet, ip, use, host, asked=asked))
+
+
+def entry(subnet: Subnet, ip: IpAddress, use: Use, host: HostId, *, asked: bool = False) -> Address:
+    """Return a new record that holds `ip`."""
+    return Address(id=AddressId(uuid.uuid4()), subnet=subnet.id, ip=ip, use=use, host=host, asked=asked)
+
+
+def taken_up(kept: Address, host: HostId, *, asked: bool) -> Update:
+    """Return the write by which an address that is kept for somebody is used again."""
+    return Update(kept, dataclasses.replace(kept, free=False, host=host, asked=asked))
+
+
+def given_back(held: Address) -> Write:
+    """Return the write that frees an address; one that is kept for somebody stays so."""
+    return Delete(held) if held.sticky is None else Update(held, dataclasses.replace(held, free=True))
+
+
+def first_usable(cidr: IpNetwork) -> IpAddress:
+    """Return the lowest address that a machine may have."""
+    return next(_addresses(cidr, cidr))
 
 
 def first_free(records: Records, subnet: Subnet) -> IpAddress:

@@ -65,3 +65,26 @@ def test_what_is_no_rate_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize("text", ["255kbit", "0mbit", "1001gbit", "20mbit/1kbit"])
 def test_a_rate_out_of_range_is_refused_with_the_range(text: str) -> None:
     assert "expected 256kbit to 1000gbit" in refusal(rate=text)
+
+
+def test_names_and_addresses_are_read_without_regard_to_case() -> None:
+    asked = parse({"moorage.sticky": "Zoo1", "moorage.ip": "10.1.0.9", "moorage.ip6": "FD00::9"})
+
+    assert ("zoo1", "10.1.0.9", "fd00::9") == (asked.sticky, str(asked.ip), str(asked.ip6))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("sticky", "", "expected 1 to 63 letters"),
+        ("sticky", "-x", "expected 1 to 63 letters"),
+        ("sticky", "a b", "expected 1 to 63 letters"),
+        ("sticky", "x" * 64, "expected 1 to 63 letters"),
+        ("ip", "10.1.0", "is not an address"),
+        ("ip", "fd00::1", "expected an address of IPv4"),
+        ("ip6", "10.1.0.1", "expected an address of IPv6"),
+        ("ip6", "fe80::1%eth0", "zone"),
+    ],
+)
+def test_names_and_addresses_that_cannot_be_are_refused(key: str, value: str, text: str) -> None:
+    assert text in refusal(**{key: value})

@@ -128,7 +128,10 @@ def with_gateway(gateway: str) -> wire.IPAMData:
 @pytest.mark.parametrize(
     ("request_", "text"),
     [
-        (asked(), "a network needs a subnet: the `null` IPAM driver gives none; use --ipam-driver moorage-net"),
+        (
+            asked(),
+            "a network needs a subnet, and the `null` IPAM driver gives none: use --ipam-driver moorage-net, or say",
+        ),
         (asked(wire.IPAMData(pool="0.0.0.0/0")), "a network needs a subnet"),
         (asked(with_gateway("172.21.0.1/16")), "gateway 172.21.0.1 is not an address of subnet 172.20.0.0/16"),
         (asked(with_gateway("172.20.0.0/16")), "gateway 172.20.0.0 is not an address of subnet"),

@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "networks.md"
 
 def rows() -> dict[str, tuple[str, str]]:
     """Return the values and the default of each option."""
-    table = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?) \| .* \|$", PAGE.read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `([a-z0-9_.]+)` \| (.*?) \| (.*?) \| .* \|$", PAGE.read_text(), re.MULTILINE)
     return {name: (values, default) for name, values, default in table}
 
 

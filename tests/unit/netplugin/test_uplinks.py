@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemonkit.errors import BadRequest
+from daemonkit.errors import BadRequest, InUse
 from netplugin import wire
 from netplugin.endpoints import Endpoints
 from netplugin.networks import Networks
@@ -155,7 +155,7 @@ def test_one_mac_address_is_one_endpoint_of_a_vlan(store: MemoryStore, networks:
     endpoints = Endpoints(store, "a")
     endpoints.create(container(1, "10.100.0.7/24", mac_address="02:00:00:00:00:01"))
 
-    with pytest.raises(BadRequest, match="--mac-address 02:00:00:00:00:01 is that of endpoint 000100010001"):
+    with pytest.raises(InUse, match="MAC address 02:00:00:00:00:01 is in use by endpoint 000100010001"):
         endpoints.create(container(2, "10.100.0.8/24", mac_address="02:00:00:00:00:01"))
     endpoints.create(container(3, "10.100.0.7/24", mac_address="02:00:00:00:00:01"))  # its container came back
 
