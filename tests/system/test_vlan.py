@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -214,6 +215,16 @@ def test_netplugin_and_controller_restarted_cost_no_packet(phys: Host, physical:
     wait_for("the same flows", lambda: flows(phys) == have, 5)
 
 
+def test_a_host_whose_power_is_cut_is_on_its_vlan_again(phys: Host, physical: Physical) -> None:
+    phys.docker("update", "--restart", "always", "a1")
+    phys.crash()
+    phys.boot()
+    phys.start()
+
+    wait_for("the path", lambda: phys.reaches("a1", MACHINE4), 30)
+    assert physical.machine.pings("10.20.0.10", count=3)
+
+
 def test_an_address_given_to_another_mac_is_followed_at_once(phys: Host, physical: Physical) -> None:
     """Machines remember the old MAC address for minutes, and so does the physical switch."""
     assert physical.machine.pings("10.20.0.10")
@@ -250,8 +261,8 @@ def test_removing_the_last_network_leaves_the_interface_as_it_was(phys: Host) ->
     phys.docker("network", "rm", "other")
 
     nothing_left(phys)
-    nic = json.loads(phys.ip("-d", "-j", "addr", "show", NIC))[0]
-    assert 0 == nic["promiscuity"]
+    wait_for("Open vSwitch to let go of it", lambda: 0 == shown(phys)["promiscuity"], 10)
+    nic = shown(phys)
     assert "UP" in nic["flags"]
     assert (1500, []) == (nic["mtu"], [a for a in nic["addr_info"] if a["scope"] == "global"])
 
@@ -279,6 +290,13 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(phys: Host
     phys.docker("rm", "-f", "a1", "p1")
     phys.docker("network", "rm", "phys")
     nothing_left(phys)
+
+
+def shown(host: Host) -> dict[str, Any]:
+    """Return what the kernel says of the uplink's interface."""
+    (nic,) = json.loads(host.ip("-d", "-j", "addr", "show", NIC))
+    assert isinstance(nic, dict)
+    return nic
 
 
 def mac(node: Node) -> str:
