@@ -43,6 +43,7 @@ class Agent:
         self.host = config.host_name()
         self.metrics = Metrics(NAME, version())
         self.store: Store = OvsdbStore(config.records.remote)
+        reservations.allow_many()
         self.reservations = reservations.Reservations()
         self.openvswitch = OpenVSwitch(config.openvswitch.database)
         self.left: set[str] = set()  # endpoints that Docker has taken out of their containers and not deleted yet

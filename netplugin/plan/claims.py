@@ -57,12 +57,12 @@ class Claims:
         self._ephemeral = ephemeral
         own = {endpoint.id, *(e.id for e in siblings(records, endpoint))}
         rows = list(records.published.of(host=endpoint.host))
-        self._own = [row for row in rows if row.endpoint in own]
-        self._others: dict[tuple[Protocol, int], list[Published]] = {}
+        self._own = {(row.protocol, row.host_ip, row.host_port): row for row in rows if row.endpoint in own}
+        self._made: dict[Place, Published] = {}
+        self._taken: dict[tuple[Protocol, int], list[Published]] = {}  # by others, and what is made
         for row in rows:
             if row.endpoint not in own:
-                self._others.setdefault((row.protocol, row.host_port), []).append(row)
-        self._made: dict[Place, Published] = {}
+                self._taken.setdefault((row.protocol, row.host_port), []).append(row)
 
     def claim(self, asked: Iterable[Asked]) -> list[Write]:
         """Return the writes after which the endpoint has what is asked for, and nothing else of its container has any.
@@ -80,15 +80,13 @@ class Claims:
                     if (problem := self._problem(one, ip, port)) is not None:
                         raise problem
                     self._take(one, ip, port)
-        old = {row.id: row for row in self._own}
-        writes: list[Write] = [
-            Delete(row) for key, row in old.items() if key not in {r.id for r in self._made.values()}
-        ]
-        for row in self._made.values():
-            if row.id not in old:
+        writes: list[Write] = [Delete(row) for place, row in self._own.items() if place not in self._made]
+        for place, row in self._made.items():
+            old = self._own.get(place)
+            if old is None:
                 writes.append(Insert(row))
-            elif row != old[row.id]:
-                writes.append(Update(old[row.id], row))
+            elif row != old:
+                writes.append(Update(old, row))
         return writes
 
     def _addresses(self, one: Asked) -> Sequence[IpAddress]:
@@ -108,7 +106,7 @@ class Claims:
         def taken(port: int) -> bool:
             return any(self._problem(one, ip, port) is not None for ip in ips)
 
-        for row in self._own:
+        for row in self._own.values():
             same = (row.protocol, row.port) == (one.protocol, one.port) and row.host_port in allowed
             if same and not taken(row.host_port):
                 return row.host_port
@@ -126,21 +124,20 @@ class Claims:
             ) from None
 
     def _problem(self, one: Asked, ip: IpAddress, port: int) -> InUse | Failed | None:
-        for row in self._others.get((one.protocol, port), ()):
-            if overlap(row.host_ip, ip):
-                return InUse("host port", f"{port}/{one.protocol} of {ip}", _named(self._records, row))
-        for row in self._made.values():
-            same = not one.flexible and (row.host_ip, row.port) == (ip, one.port)
-            if (row.protocol, row.host_port) == (one.protocol, port) and overlap(row.host_ip, ip) and not same:
-                return InUse(
-                    "host port", f"{port}/{one.protocol} of {ip}", f"another -p of this container ({row.port})"
-                )
+        for row in self._taken.get((one.protocol, port), ()):
+            mine = row.endpoint == self._endpoint.id
+            same = mine and not one.flexible and (row.host_ip, row.port) == (ip, one.port)
+            if overlap(row.host_ip, ip) and not same:
+                holder = f"another -p of this container ({row.port})" if mine else _named(self._records, row)
+                return InUse("host port", f"{port}/{one.protocol} of {ip}", holder)
         why = self._look(one.protocol, ip, port)
         return None if why is None else Failed(why)
 
     def _take(self, one: Asked, ip: IpAddress, port: int) -> None:
         place = (one.protocol, ip, port)
-        old = next((row for row in self._own if (row.protocol, row.host_ip, row.host_port) == place), None)
+        if place in self._made:
+            return
+        old = self._own.get(place)
         self._made[place] = Published(
             id=PublishedId(uuid.uuid4()) if old is None else old.id,
             endpoint=self._endpoint.id,
@@ -150,6 +147,7 @@ class Claims:
             host_port=port,
             port=one.port,
         )
+        self._taken.setdefault((one.protocol, port), []).append(self._made[place])
 
 
 def overlap(one: IpAddress, other: IpAddress) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import threading
 from collections.abc import Collection, Mapping
@@ -34,6 +35,7 @@ class Reservations:
 
     def __init__(self) -> None:
         self._held: dict[ReservationKey, tuple[Reservation, Close]] = {}
+        self._addresses: dict[tuple[Protocol, int], list[IpAddress]] = {}  # of the ports that are held
         self._relay = Relay()
         self._changing = threading.Lock()
 
@@ -46,22 +48,24 @@ class Reservations:
         failed: dict[ReservationKey, str] = {}
         with self._changing:
             for key in [*change.delete, *change.change]:
-                _, close = self._held.pop(key)
+                held, close = self._held.pop(key)
+                self._addresses[held.protocol, held.port].remove(held.ip)
                 close()
             for key, wanted in {**change.create, **change.change}.items():
                 try:
                     self._held[key] = (wanted, self._hold(wanted))
                 except OSError as error:
                     failed[key] = _reason(wanted, error)
+                else:
+                    self._addresses.setdefault((wanted.protocol, wanted.port), []).append(wanted.ip)
         return failed
 
     def look(self, protocol: Protocol, ip: IpAddress, port: int) -> str | None:
         """Return why the host cannot serve a port now, or None.  What we hold is ours to give."""
         wanted = Reservation(protocol, ip, port)
         with self._changing:
-            for held, _ in self._held.values():
-                if (held.protocol, held.port) == (protocol, port) and overlap(held.ip, ip):
-                    return None
+            if any(overlap(held, ip) for held in self._addresses.get((protocol, port), ())):
+                return None
         try:
             sock = _bound(wanted)
         except OSError as error:
@@ -79,6 +83,12 @@ class Reservations:
             return sock.close
         ip, port = wanted.relayed
         return self._relay.serve(sock, (str(ip), port))
+
+
+def allow_many() -> None:
+    """Lift the process's own limit of open files to the system's: a thousand ports need as many sockets."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def ephemeral() -> range:

@@ -2,7 +2,11 @@
 
 import contextlib
 import dataclasses
+import ipaddress
 import json
+import socket
+import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +17,9 @@ from cli.main import main
 from daemonkit.admin import AdminServer
 from daemonkit.metrics import Metrics
 from records.members import Member, members
-from records.model import Host
+from records.model import Host, Protocol, Published, PublishedId
 from records.ovsdb import OvsdbStore
-from records.writes import Insert, Update
+from records.writes import Delete, Insert, Update
 from tests.database import Database
 from tests.examples import everything, world
 
@@ -180,3 +184,102 @@ def test_a_server_of_another_database_is_no_member(tmp_path: Path) -> None:
         database.kill()
 
     assert member.problem == "it serves no database Moorage"
+
+
+class FakeDocker:
+    """Docker's API as far as it lists containers."""
+
+    def __init__(self, path: Path, containers: object) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._body = json.dumps(containers).encode()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                with client:
+                    client.recv(4096)
+                    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self._body)}\r\n\r\n".encode()
+                    client.sendall(head + self._body)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def publishing(site: Site) -> Iterator[Site]:
+    """A site with a container `web` whose port 80 is published, and its Docker."""
+    fill(site, up=True)
+    site.config.write_text(
+        site.config.read_text().replace("[netplugin]\n", f'[netplugin]\ndocker = "unix://{site.directory}/d.sock"\n')
+    )
+    with contextlib.closing(OvsdbStore(site.database.remote)) as store:
+        store.ready(5.0)
+        (endpoint,) = store.snapshot().endpoints
+        host = store.snapshot().hosts.get(endpoint.host)
+        assert host is not None
+        site.config.write_text(site.config.read_text().replace('name = "a"', f'name = "{host.name}"'))
+        rows = list(store.snapshot().published)
+        row = Published(
+            id=PublishedId(uuid.uuid4()),
+            endpoint=endpoint.id,
+            host=endpoint.host,
+            protocol=Protocol.TCP,
+            host_ip=ipaddress.ip_address("0.0.0.0"),
+            host_port=18080,
+            port=80,
+        )
+        store.commit([*(Delete(old) for old in rows), Insert(row)])
+    on = {"Networks": {"shop": {"EndpointID": endpoint.docker_id}}}
+    docker = FakeDocker(site.directory / "d.sock", [{"Id": "ab" * 32, "Names": ["/web"], "NetworkSettings": on}])
+    yield site
+    docker.close()
+
+
+def port(site: Site, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["port", *arguments, "--config", str(site.config)])
+
+
+def test_port_prints_what_docker_port_would(publishing: Site) -> None:
+    assert (0, "80/tcp -> 0.0.0.0:18080\n") == told(port(publishing, "web"))
+    assert (0, "0.0.0.0:18080\n") == told(port(publishing, "web", "80/tcp"))
+    assert (0, "web 80/tcp -> 0.0.0.0:18080\n") == told(port(publishing))
+    (one,) = json.loads(port(publishing, "--json").stdout)
+    assert ("web", 80, "tcp", "0.0.0.0", 18080) == tuple(
+        one[key] for key in ("container", "port", "protocol", "host_ip", "host_port")
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("web", "81"), 1, "port 81/tcp of web is not published"),
+        (("other",), 1, "no such container: other"),
+        (("web", "http"), 2, "'http' is no port"),
+    ],
+)
+def test_port_says_what_is_not_there(publishing: Site, arguments: tuple[str, ...], code: int, text: str) -> None:
+    result = port(publishing, *arguments)
+
+    assert code == result.exit_code
+    assert text in result.stderr
+
+
+def test_port_without_docker_knows_addresses_only_and_without_records_nothing(publishing: Site) -> None:
+    (publishing.directory / "d.sock").unlink()
+    (address,) = {one["address"] for one in json.loads(port(publishing, "--json").stdout)}
+
+    assert (0, f"{address} 80/tcp -> 0.0.0.0:18080\n") == told(port(publishing))
+    assert 3 == port(publishing, "web").exit_code
+    assert "Docker does not say which container is web" in port(publishing, "web").stderr
+
+    publishing.config.write_text(publishing.config.read_text().replace(publishing.database.remote, "unix:/nowhere"))
+    assert 3 == port(publishing).exit_code
+
+
+def told(result: Result) -> tuple[int, str]:
+    return result.exit_code, result.stdout

@@ -188,6 +188,19 @@ def test_ranges_and_ports_of_our_choice_are_free_ones(host: Host, lab: Lab) -> N
     host.procs["squatter"].kill()
 
 
+def test_a_thousand_ports_of_one_container_come_and_go(host: Host, lab: Lab) -> None:
+    before = rules(host)
+    server(host, "a1", "-p", "20000-20999:80-1079")
+
+    assert "a1" == got(lab.outside, f"{host.address}:20000")
+    assert not free(host, 20999)
+    assert 2000 == len(moorage(host, "port", "a1").splitlines())
+
+    host.docker("rm", "-f", "a1")
+    wait_for("the rules to go", lambda: before == rules(host), 10)
+    wait_for("the ports to be free", lambda: free(host, 20999), 10)
+
+
 def test_a_port_that_is_taken_is_refused_at_the_start_with_the_reason(host: Host, lab: Lab) -> None:
     server(host, "a1", "-p", "8080:80")
     host.spawn("foreign", "busybox", "nc", "-l", "-p", "7070")
