@@ -12,7 +12,7 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.lab import Lab, leftovers
 from lab.traces import flows, traces
-from tests.system.steps import container, lost, network
+from tests.system.steps import container, inspect, lost, network
 from tests.system.traffic import Traffic, traffic
 
 pytestmark = pytest.mark.system
@@ -122,6 +122,22 @@ def test_what_is_damaged_by_hand_comes_back_and_open_connections_go_on(
     # While no rule of the host needs connections tracked the kernel tracks none, and resets what it does not know.
     running.goes_on(but="talk outside" if damage in {flush_all_tables, replace_rules} else None)
     assert 0 == lost(host, "b1", "a1", count=3)
+
+
+def test_a_container_whose_link_is_deleted_has_one_again_when_it_is_restarted(host: Host) -> None:
+    endpoint = inspect(host, "a1", ".NetworkSettings.Networks.web.EndpointID")
+    host.ip("link", "del", f"mv-{endpoint[:12]}")
+    assert not host.reaches("a1", "10.1.0.10")
+    assert host.reaches("b1", "10.1.0.1")
+
+    host.docker("restart", "-t", "1", "a1")
+
+    assert 0 == lost(host, "a1", "10.1.0.10")
+    wait_for(
+        "one link a container",
+        lambda: 2 == len(host.ip("-br", "link", "show", "type", "veth").split("mv-")) - 1,
+        WITHIN,
+    )
 
 
 # What somebody else has on the host, as like ours as may be.
