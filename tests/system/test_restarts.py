@@ -115,7 +115,7 @@ def test_dockerd_without_live_restore_restarted_starts_containers_anew_with_one_
 
 
 def test_a_host_whose_power_is_cut_comes_back_with_its_containers_and_without_leftovers(host: Host, town: Lab) -> None:
-    container(host, "gone", "web")  # not started again: its port and its records must go
+    container(host, "gone", "web", "-p", "8080:80")  # not started again: its port and its records must go
     before = host.docker("network", "inspect", "-f", "{{.Id}}", "web")
     host.crash()
     host.boot()
@@ -128,5 +128,6 @@ def test_a_host_whose_power_is_cut_comes_back_with_its_containers_and_without_le
     assert 0 == lost(host, "b1", "a1")
     new_ones(host, town)
     wait_for("the endpoint of the third to go", lambda: 2 == count(host, "Endpoint"), 15)
+    assert 0 == count(host, "Published")
     wait_for("its port to go", lambda: 2 == host.vsctl("list-ports", "moorage0").count("mv"), 15)
     assert 3 == count(host, "Address")
