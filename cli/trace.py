@@ -68,12 +68,8 @@ def trace(  # noqa: PLR0917  # click gives all by name
         config = load(path)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    if proto == "icmp" and port is not None:
-        raise click.UsageError("icmp has no ports: leave out --port, or choose another --proto")
-    if proto not in {None, "icmp"} and port is None:
-        raise click.UsageError(f"{proto} needs a port: --port N")
+    asked = Asked(src, dst, _protocol(proto, port), port, network, six)
     logs.configure("error", "auto", "moorage")  # what goes wrong is in what we print
-    asked = Asked(src, dst, proto or ("icmp" if port is None else "tcp"), port, network, six)
     told = follow(config, asked)
     if as_json:
         click.echo(story.as_json(told))
@@ -81,6 +77,15 @@ def trace(  # noqa: PLR0917  # click gives all by name
         for line in story.lines(told, verbose=verbose):
             click.echo(line)
     sys.exit(told.verdict.exit_code)
+
+
+def _protocol(proto: str | None, port: int | None) -> str:
+    """Return the protocol that is meant."""
+    if proto == "icmp" and port is not None:
+        raise click.UsageError("icmp has no ports: leave out --port, or choose another --proto")
+    if proto not in {None, "icmp"} and port is None:
+        raise click.UsageError(f"{proto} needs a port: --port N")
+    return proto or ("icmp" if port is None else "tcp")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -103,7 +103,16 @@ _Test = Callable[[Sequence[str], _Asked], bool | None]
 
 
 def _address(which: Callable[[Packet], IpAddress]) -> _Test:
-    return lambda values, asked: which(asked.packet) in ipaddress.ip_network(values[0], strict=False)
+    return lambda values, asked: _covers(values[0], which(asked.packet))
+
+
+def _covers(text: str, address: IpAddress) -> bool:
+    """Say whether an address is in `base/length` or `base/mask`, whose ones need not stand together."""
+    base, _, rest = text.partition("/")
+    if not rest or rest.isdecimal():
+        return address in ipaddress.ip_network(text, strict=False)
+    mask, wanted = int(ipaddress.ip_address(rest)), ipaddress.ip_address(base)
+    return wanted.version == address.version and int(wanted) & mask == int(address) & mask
 
 
 def _range(which: Callable[[Packet], IpAddress]) -> _Test:

@@ -28,7 +28,9 @@ MARKED = packet("udp 10.1.0.2 10.77.0.11 53", mark=0x14, connection_mark=1)
         ("-s 10.1.0.0/255.255.255.0", WEB, True),
         ("-d fd00::/64", PING6, True),
         ("-d 10.0.0.0/8", PING6, False),
-        ("-s 10.0.0.0/255.0.255.0", WEB, None),  # a mask with holes
+        ("-s 10.0.0.0/255.0.255.0", WEB, True),  # a mask with holes
+        ("-s 10.0.1.0/255.0.255.0", WEB, False),
+        ("-s 10.0.1.0/wide", WEB, None),
         ("-i mg-+", WEB, True),
         ("-i +", WEB, True),
         ("-i mg", WEB, False),
