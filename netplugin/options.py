@@ -84,16 +84,8 @@ def parse(options: Mapping[str, Any] | None) -> NetworkOptions:
     physical = kind is Kind.VLAN
     behind = Gateway.ROUTED if physical else Gateway.NAT
     gateway = _choice(generic, "moorage.gateway", Gateway, Gateway.NONE if internal else behind)
-    if internal and not physical and gateway is not Gateway.NONE:
-        raise BadRequest(f"an --internal network has no way out: moorage.gateway={gateway} contradicts it")
     isolation = _choice(generic, "moorage.isolation", Isolation, Isolation.NETWORK)
-    if physical:
-        _check_vlan(gateway, isolation, internal=internal)
-    if isolation is not Isolation.NETWORK and gateway is Gateway.NONE:
-        without = "an --internal network" if internal else "moorage.gateway=none"
-        raise BadRequest(
-            f"moorage.isolation={isolation} needs a gateway to reach other networks by: {without} has none"
-        )
+    (_check_vlan if physical else _check_bridge)(gateway, isolation, internal=internal)
     if publish(generic) is Publish.DOCKER and (physical or (gateway, isolation) != (Gateway.NAT, Isolation.NETWORK)):
         raise BadRequest(
             f"{PUBLISH}=docker makes Docker's gateway bridge the way out, so the network cannot be a VLAN or "
@@ -165,6 +157,17 @@ def _choice(generic: Mapping[str, str], key: str, kind: type[E], default: E) -> 
         return kind(text)
     except ValueError:
         raise BadRequest(f"{key}={text!r}: expected one of {', '.join(kind)}") from None
+
+
+def _check_bridge(gateway: Gateway, isolation: Isolation, *, internal: bool) -> None:
+    """Refuse ways to others for a network that has none."""
+    if internal and gateway is not Gateway.NONE:
+        raise BadRequest(f"an --internal network has no way out: moorage.gateway={gateway} contradicts it")
+    if isolation is not Isolation.NETWORK and gateway is Gateway.NONE:
+        without = "an --internal network" if internal else "moorage.gateway=none"
+        raise BadRequest(
+            f"moorage.isolation={isolation} needs a gateway to reach other networks by: {without} has none"
+        )
 
 
 def _check_vlan(gateway: Gateway, isolation: Isolation, *, internal: bool) -> None:

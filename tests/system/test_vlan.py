@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -13,77 +12,28 @@ import pytest
 from lab.command import wait_for
 from lab.host import Host
 from lab.lab import Lab
-from lab.node import Link, Node
+from lab.node import Node
 from lab.traces import flows
-from lab.vlans import VlanSwitch
+from tests.system.physical import MACHINE4, MACHINE6, NIC, ROUTER4, ROUTER6, Physical, physical_network, vlan
 from tests.system.steps import CREATE, address, container, lost, network, nothing_left, refused, traced
 from tests.system.test_faults import unanswered
 
 pytestmark = pytest.mark.system
 
-NIC = "eth2"
-MACHINE4, ROUTER4 = "10.20.0.9", "10.20.0.254"
-MACHINE6, ROUTER6 = "fd00:20::9", "fd00:20::fe"
-
-
-@dataclasses.dataclass
-class Physical:
-    """The physical network: a switch, the host's trunk, and machines and a router on VLAN 100, and one on VLAN 200."""
-
-    switch: VlanSwitch
-    trunk: Link
-    machine: Node
-    router: Node
-    other: Node
-
 
 @pytest.fixture(scope="module")
 def physical(lab: Lab) -> Iterator[Physical]:
-    switch = VlanSwitch("switch", lab.place)
-    machine, router, other = nodes = [Node(name, lab.place) for name in ("machine", "router", "other")]
-    try:
-        switch.start()
-        for node, vlan, four, six in (
-            (machine, 100, MACHINE4, MACHINE6),
-            (router, 100, ROUTER4, ROUTER6),
-            (other, 200, MACHINE4, MACHINE6),
-        ):
-            switch.access(node, "eth0", vlan, f"{four}/24")
-            node.boot()
-            node.ip("addr", "add", f"{six}/64", "dev", "eth0", "nodad")
-        lab.fabric.attach(router, "outside", "eth1", 254)
-        router.sysctl("net.ipv4.ip_forward", 1)
-        trunk = switch.trunk(lab.host, NIC)
-        yield Physical(switch, trunk, machine, router, other)
-        switch.detach(lab.host, trunk)
-    finally:
-        for node in (*nodes, switch):
-            node.destroy()
+    with physical_network(lab) as made:
+        yield made
 
 
 @pytest.fixture
 def phys(host: Host, physical: Physical) -> Host:
     """A host with the VLAN network `phys` and a container `a1` (10.20.0.10) on it."""
-    vlan(
-        host,
-        "phys",
-        100,
-        "10.20.0.0/24",
-        "--gateway",
-        ROUTER4,
-        "--ipv6",
-        "--subnet",
-        "fd00:20::/64",
-        "--gateway",
-        ROUTER6,
-    )
+    both = ("--gateway", ROUTER4, "--ipv6", "--subnet", "fd00:20::/64", "--gateway", ROUTER6)
+    vlan(host, "phys", 100, "10.20.0.0/24", *both)
     container(host, "a1", "phys", "--ip", "10.20.0.10", "--ip6", "fd00:20::10")
     return host
-
-
-def vlan(host: Host, name: str, segment: int, subnet: str, *options: str) -> None:
-    kind = ("-o", "moorage.kind=vlan", "-o", f"moorage.segment={segment}", "-o", f"moorage.uplink={NIC}")
-    host.docker(*CREATE, *kind, "--subnet", subnet, *options, name)
 
 
 def test_containers_and_machines_of_the_vlan_reach_each_other_in_both_families(phys: Host, physical: Physical) -> None:
