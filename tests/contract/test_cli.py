@@ -99,7 +99,10 @@ def test_an_endpoint_that_is_down_is_exit_code_1_with_the_reason(site: Site) -> 
     assert "its flows are not confirmed by the controller" in result.output
 
 
-def test_a_database_that_is_away_is_exit_code_3_and_the_daemons_are_shown(site: Site) -> None:
+def test_a_database_that_is_away_is_exit_code_3_and_the_daemons_are_shown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.main.RECORDS_WITHIN", 0.2)
     site.database.stop()
     with site.daemons():
         result = site.moorage()

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.plugin import Plugin, plugin
+from tests.quiet import quiet
 
 WIRE = Path(__file__).parents[1] / "golden" / "wire"
 VERSIONS = ("20", "26", "28", "29")
@@ -37,6 +38,12 @@ def spelled(value: object) -> str:
     """Return JSON with ids shortened."""
     text = json.dumps(value, separators=(",", ":"))
     return re.sub(r'"([0-9a-f]{8})[0-9a-f]{56}"', r'"#\1"', text)
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    with quiet():
+        yield
 
 
 ALL = {version: read(version) for version in VERSIONS}

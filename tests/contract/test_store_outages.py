@@ -49,7 +49,10 @@ def test_a_server_that_hangs_makes_commits_fail_in_time(database: Database, ovsd
     ovsdb.commit([Insert(w.endpoint(3))])
 
 
-def test_a_server_that_hangs_is_given_up(database: Database, ovsdb: OvsdbStore) -> None:
+def test_a_server_that_hangs_is_given_up(
+    database: Database, ovsdb: OvsdbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.link.SILENCE", 0.5)
     database.pause()
 
     until(lambda: "no sign of life" in (ovsdb.problem() or ""), within=10)

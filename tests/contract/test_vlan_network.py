@@ -61,7 +61,10 @@ def test_the_last_network_on_it_gives_the_interface_back(host: Plugin) -> None:
     assert 0 == len(host.records.uplinks)
 
 
-def test_an_uplink_that_cannot_be_made_fails_the_network_and_leaves_nothing(host: Plugin) -> None:
+def test_an_uplink_that_cannot_be_made_fails_the_network_and_leaves_nothing(
+    host: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netplugin.driver.SYSTEM_WITHIN", 0.05)
     host.system["ports"].broken = "could not open network device eth1"
     pool, _ = host.pool(CIDR)
     gateway = host.address(pool, gateway=True)
