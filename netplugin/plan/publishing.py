@@ -6,11 +6,12 @@ this way is masqueraded: the container would else answer him directly, past the 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from netplugin.plan.claims import ANY
 from netplugin.plan.rules import FORWARD_CHAIN, LOOPBACK_CHAIN, MASQUERADE_CHAIN, PUBLISHED_CHAIN, Rule
-from records.model import IpAddress, IpNetwork, Published
+from records.model import IpAddress, IpNetwork, Protocol, Published
 
 DNAT = "-m conntrack --ctstate DNAT"
 
@@ -26,12 +27,17 @@ def translations(ports: Iterable[tuple[Published, IpAddress]]) -> Iterator[Rule]
     if any(ip.version == 6 for _, ip in ordered):
         yield Rule.make("nat", PUBLISHED_CHAIN, "-d ::1/128 -j RETURN")
     for row, ip in ordered:
-        to = f"[{ip}]:{row.port}" if ip.version == 6 else f"{ip}:{row.port}"
-        match = "" if row.host_ip in ANY else f"-d {row.host_ip} "
-        chain = LOOPBACK_CHAIN if row.host_ip.is_loopback else PUBLISHED_CHAIN
         if ip.version == 4 or not row.host_ip.is_loopback:
-            text = f"{match}-p {row.protocol} -m {row.protocol} --dport {row.host_port} -j DNAT --to-destination {to}"
-            yield Rule.make("nat", chain, text)
+            yield _translation(row.protocol, row.host_ip, row.host_port, ip, row.port)
+
+
+@functools.lru_cache(maxsize=2**14)  # of a thousand ports one changes
+def _translation(protocol: Protocol, host_ip: IpAddress, host_port: int, ip: IpAddress, port: int) -> Rule:
+    to = f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+    match = "" if host_ip in ANY else f"-d {host_ip} "
+    chain = LOOPBACK_CHAIN if host_ip.is_loopback else PUBLISHED_CHAIN
+    text = f"{match}-p {protocol} -m {protocol} --dport {host_port} -j DNAT --to-destination {to}"
+    return Rule.make("nat", chain, text)
 
 
 def passage(routed: Sequence[tuple[str, IpNetwork]], gateways: str) -> Iterator[Rule]:

@@ -45,6 +45,17 @@ def ours(saved: Saved) -> Ruleset | None:
     return Ruleset.found(rules, jumps, chains) if chains or jumps else None
 
 
+def shown(ruleset: Ruleset | None) -> Saved:
+    """Return how these rules stand in iptables-save's output, as far as `script` looks at it."""
+    tables: dict[str, list[str]] = {}
+    if ruleset is not None:
+        for table, chain in ruleset.chains:
+            tables.setdefault(table, []).append(f":{chain} - [0:0]")
+        for rule in (*ruleset.rules, *ruleset.jumps):
+            tables[rule.table].append(f"-A {rule.chain} {_spelled(rule)}")
+    return tables
+
+
 def script(saved: Saved, wanted: Ruleset | None) -> str:
     """Return the lines for `iptables-restore --noflush`; empty where nothing is to do."""
     lines = [line for table in CHAINS for line in _table(table, saved.get(table, ()), wanted)]

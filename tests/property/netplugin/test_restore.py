@@ -90,6 +90,14 @@ def test_whatever_is_there_one_or_two_restores_end_with_what_is_wanted(
     assert foreign(before) == foreign(again)
 
 
+@given(wanted, wanted)
+def test_what_was_restored_need_not_be_read_for_the_next_change(before: Ruleset | None, want: Ruleset | None) -> None:
+    after = restored(restore.shown(before), restore.script(restore.shown(before), want))
+
+    assert restore.ours(restore.shown(want)) == restore.ours(after)
+    assert "" == restore.script(restore.shown(want), want)
+
+
 @given(rules, st.integers(0, 100), st.sampled_from(RULES))
 def test_one_rule_more_or_less_is_one_line(have: list[Rule], at: int, rule: Rule) -> None:
     without = [one for one in have if one != rule] or [RULES[0] if rule != RULES[0] else RULES[1]]

@@ -145,6 +145,23 @@ def test_a_script_is_one_restore_that_touches_our_chains_only(tools: Tools) -> N
     assert ["iptables-restore", "--noflush", "-w", "5"] == tools.calls[-1]
 
 
+def test_one_family_is_read_once_until_all_is_read_anew_or_a_restore_fails(tools: Tools) -> None:
+    firewall = Firewall()
+    firewall.read(None)
+    firewall.apply(Diff({"ipv4": WANTED}, {}, {}))
+    tools.calls.clear()
+
+    assert {"ipv4": WANTED} == firewall.read(["ipv4"])
+    assert [] == tools.calls
+
+    tools.fails = "No chain/target/match by that name."
+    assert firewall.apply(Diff({}, {"ipv4": Ruleset.of(RULES[:2])}, {}))
+    tools.fails = None
+    tools.tables["iptables"] = {name: list(lines) for name, lines in OTHERS.items()}  # somebody flushed
+
+    assert {} == firewall.read(["ipv4"])
+
+
 def test_the_same_again_changes_nothing(tools: Tools) -> None:
     apply(WANTED)
     before = {name: list(lines) for name, lines in tools.tables["iptables"].items()}
