@@ -13,6 +13,8 @@ from netplugin.plan.rules import CHAINS, Rule, Ruleset
 
 COMMENT = re.compile(r'--comment "?moorage:([0-9a-f]+)"?')
 
+ADMINISTRATOR = " -j DOCKER-USER"  # Docker's chain for the administrator's own rules, which come before all others
+
 Saved = Mapping[str, Sequence[str]]  # table -> its lines that name chains (`:...`) and rules (`-A ...`)
 
 
@@ -30,17 +32,20 @@ def parse(text: str) -> dict[str, list[str]]:
 def ours(saved: Saved) -> Ruleset | None:
     """Return what is ours of it, or None where nothing is.
 
-    What somebody else has put into a chain of ours is among it, without a digest, so that it will not stay.
+    What somebody else has put into a chain of ours is among it, without a digest, so that it will not stay.  A jump of
+    ours ahead of the administrator's rules is not among it, so that it will move.
     """
     rules, jumps, chains = list[Rule](), list[Rule](), list[tuple[str, str]]()
     for table, own in CHAINS.items():
-        for line in saved.get(table, ()):
+        lines = saved.get(table, ())
+        ahead = {number for chain in _builtin(table) for number in _ahead(lines, chain)}
+        for number, line in enumerate(lines):
             if line.startswith(":"):
                 if (chain := line[1:].partition(" ")[0]) in own:
                     chains.append((table, chain))
             elif (rule := _ours(table, line)).chain in own:
                 rules.append(rule)
-            elif rule.digest:
+            elif rule.digest and number not in ahead:
                 jumps.append(rule)
     return Ruleset.found(rules, jumps, chains) if chains or jumps else None
 
@@ -67,6 +72,7 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
     own = CHAINS[table]
     have: dict[str, list[str]] = {}  # chain of ours -> its rules
     jumps: dict[str, str] = {}  # line -> digest
+    ahead = {saved[number] for chain in _builtin(table) for number in _ahead(saved, chain)}
     for line in saved:
         chain = line.split(maxsplit=2)[1] if line.startswith("-A") else line[1:].partition(" ")[0]
         if chain in own:
@@ -80,17 +86,32 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
         if rule.table == table:
             want.setdefault(rule.chain, []).append(rule)
     leading = [] if wanted is None else [jump for jump in wanted.jumps if jump.table == table]
-    keep = set(jumps.values()) & {jump.digest for jump in leading}
+    keep = {digest for line, digest in jumps.items() if line not in ahead} & {jump.digest for jump in leading}
     lines = [f"-D {line.removeprefix('-A ')}" for line, digest in jumps.items() if digest not in keep]
     for chain in own:
         if chain in want:
             lines += _chain(chain, have.get(chain, ()), want[chain])
         elif chain in have:
             lines += [f"-F {chain}", f"-X {chain}"]
-    lines += [_insert(j, 1) for j in sorted(leading, key=lambda j: j.text) if j.digest not in keep]
+    for jump in sorted(leading, key=lambda jump: jump.text):
+        if jump.digest not in keep:
+            gone = [number for number in _ahead(saved, jump.chain) if _ours(table, saved[number]).digest]
+            lines.append(_insert(jump, len(_ahead(saved, jump.chain)) - len(gone) + 1))
     if lines:
         new = [f":{chain} - [0:0]" for chain in own if chain in want and chain not in have]
         yield from (f"*{table}", *new, *lines, "COMMIT")
+
+
+def _builtin(table: str) -> set[str]:
+    """Return the chains of iptables itself that lead to ours."""
+    return {place.partition(" ")[0] for places in CHAINS[table].values() for place in places}
+
+
+def _ahead(saved: Sequence[str], chain: str) -> list[int]:
+    """Return the places in `saved` of a chain's rules up to the jump to the administrator's; none without it."""
+    rules = [number for number, line in enumerate(saved) if line.startswith(f"-A {chain} ")]
+    last = max((at for at, number in enumerate(rules) if saved[number].endswith(ADMINISTRATOR)), default=-1)
+    return rules[: last + 1]
 
 
 def _chain(chain: str, have: Sequence[str], want: Sequence[Rule]) -> Iterator[str]:

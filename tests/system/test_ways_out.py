@@ -108,6 +108,28 @@ def test_routed_containers_and_the_outside_reach_each_other_where_routes_are(hos
         assert all(lab6.outside.pings(address) for address in addresses("routed"))
 
 
+def test_rules_of_the_administrator_come_before_ours_and_a_jump_that_went_ahead_of_them_moves_back(
+    host: Host, lab6: Lab
+) -> None:
+    outside = lab6.outside.address
+    jump = next(rule for rule in host.exec("iptables", "-S", "FORWARD").splitlines() if "MOORAGE" in rule).split()
+    host.exec("iptables", "-I", "DOCKER-USER", "-s", addresses("nat")[0], "-j", "DROP")
+
+    assert not reached(host, "nat2", outside)
+    assert reached(host, "nat3", outside)
+
+    host.exec("iptables", "-D", *(word.strip('"') for word in jump[1:]))
+    host.exec("iptables", "-I", *(word.strip('"') for word in jump[1:]))
+    assert reached(host, "nat2", outside)
+    host.procs["moorage-netplugin"].stop()
+    host.start_netplugin()  # looks at everything at its start
+    wait_for("the administrator's rule to hold again", lambda: not reached(host, "nat2", outside), 10)
+
+    host.exec("iptables", "-F", "DOCKER-USER")
+    host.exec("iptables", "-A", "DOCKER-USER", "-j", "RETURN")
+    assert reached(host, "nat2", outside)
+
+
 def test_without_gateway_nothing_leads_in_or_out(host: Host, lab6: Lab) -> None:
     routes = host.in_netns("shut2", "ip", "route") + host.in_netns("shut2", "ip", "-6", "route")
 

@@ -139,7 +139,7 @@ def test_a_script_is_one_restore_that_touches_our_chains_only(tools: Tools) -> N
         ":MOORAGE-FORWARD - [0:0]",
         f"-A MOORAGE-FORWARD {spelled(RULES[2])}",
         f"-A MOORAGE-FORWARD {spelled(RULES[3])}",
-        f"-I FORWARD 1 {jumps['filter']}",
+        f"-I FORWARD 2 {jumps['filter']}",  # after the jump to DOCKER-USER
         "COMMIT",
     ] == tools.scripts[0].splitlines()
     assert ["iptables-restore", "--noflush", "-w", "5"] == tools.calls[-1]
