@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from records.memory import MemoryStore
 from records.ovsdb import OvsdbStore
@@ -44,14 +42,3 @@ def w(request: pytest.FixtureRequest) -> World:
     made = world()
     store.commit(made.inserts)
     return made
-
-
-@pytest.fixture
-def logs_as_they_were() -> Iterator[None]:
-    """Logging before and after a test that runs the command line, which sets it up for itself."""
-    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    yield
-    logging.captureWarnings(capture=False)
-    logging.getLogger().handlers = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
