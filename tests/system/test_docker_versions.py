@@ -13,7 +13,7 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.lab import Lab, leftovers
 from tests.system.restarting import count, live_restore, restart
-from tests.system.steps import address, container, lost, network, nothing_left
+from tests.system.steps import CREATE, address, container, lost, network, nothing_left, refused
 from tests.system.traffic import traffic
 
 pytestmark = pytest.mark.system
@@ -148,3 +148,52 @@ def test_dockerd_restarted_starts_containers_anew_with_one_endpoint_each(
     host.docker("rm", "-f", "a1", "b1", "once")
     host.docker("network", "rm", "web")
     nothing_left(host)
+
+
+def is_newer(host: Host) -> bool:
+    """Whether this Docker knows networks without IPv4 and priorities of gateways: since 28."""
+    return int(host.release.version.partition(".")[0]) >= 28
+
+
+def test_a_network_without_ipv4_where_docker_knows_such(host: Host) -> None:
+    create = (*CREATE, "--ipv4=false", "--ipv6", "--subnet", "fd00:6::/64", "six")
+    if not is_newer(host):
+        assert "unknown flag: --ipv4" in refused(lambda: host.docker(*create))
+        return
+    host.docker(*create)
+    container(host, "a1", "six", "-p", "8080:80")
+    container(host, "b1", "six", "--ip6", "fd00:6::10")
+
+    wait_for("IPv6 to be usable", lambda: pinged(host, "a1", "fd00:6::10"), 10)
+    assert pinged(host, "a1", "fd00:6::1")
+    assert "default via fd00:6::1" in host.in_netns("a1", "ip", "-6", "route")
+    assert ["eth0", "lo"] == sorted(host.docker("exec", "a1", "ls", "/sys/class/net").split()), "no gateway of Docker's"
+    host.docker("exec", "-d", "a1", "httpd", "-f", "-p", "[::]:80", "-h", "/www")
+    wait_for("the port", lambda: "hello" in host.exec("curl", "-sS", "-m", "2", "http://[::1]:8080/"), 10)
+    host.docker("rm", "-f", "a1", "b1")
+    host.docker("network", "rm", "six")
+    nothing_left(host)
+
+
+def test_the_gateway_that_the_user_prefers_where_docker_knows_such(host: Host) -> None:
+    network(host, "aa")
+    network(host, "bb", "10.2.0.0/24")
+    container(host, "a1", "aa")
+    connect = ("network", "connect", "--gw-priority", "1", "bb", "a1")
+    if is_newer(host):
+        host.docker(*connect)
+        assert "default via 10.2.0.1 " in host.in_netns("a1", "ip", "route")
+        host.docker("network", "disconnect", "bb", "a1")
+    else:
+        assert "unknown flag: --gw-priority" in refused(lambda: host.docker(*connect))
+
+    assert "default via 10.1.0.1 " in host.in_netns("a1", "ip", "route")
+    host.docker("rm", "-f", "a1")
+    host.docker("network", "rm", "aa", "bb")
+    nothing_left(host)
+
+
+def pinged(host: Host, name: str, address: str) -> bool:
+    return " 0% packet loss" in host.in_netns(
+        name, "ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", address, check=False
+    )
