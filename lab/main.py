@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 import click
@@ -40,14 +41,19 @@ def commands() -> None:
 @click.option("--bare", is_flag=True, help="Docker and Open vSwitch only, without Moorage.")
 def up(hosts: int, name: str, docker: str, *, bare: bool) -> None:
     """Start HOSTS hosts (1 unless said), say how to use them, and wait for ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # also where a shell started us in the background, which ignores SIGINT
+        signal.signal(number, _interrupt)
     try:
         with Lab(name, hosts=hosts, release=docker, moorage=not bare) as lab:
             for host in lab.hosts:
                 click.echo(f"{host.name} {host.address}  {host.where()}")
             click.echo(f"outside {lab.outside.address}  {' '.join(lab.outside.enter())} bash")
             click.echo("ctrl-C ends it")
-            signal.pause()
+            while True:
+                time.sleep(1)  # and not signal.pause(), which would not see a signal that came just before
     except KeyboardInterrupt:
         click.echo("stopped")
 

@@ -218,10 +218,13 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(number: signal.Signals) -> N
         if line.startswith("ctrl-C"):
             break
 
-    up.send_signal(number)
+    try:
+        up.send_signal(number)
 
-    assert up.communicate(timeout=30)[0] == "stopped\n"
-    assert up.returncode == 0
+        assert up.communicate(timeout=30)[0] == "stopped\n"
+        assert up.returncode == 0
+    finally:
+        up.kill()
     assert [] == leftovers(Place(NAME))
 
 
