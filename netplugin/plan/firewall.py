@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from netplugin.plan.claims import reachable
 from netplugin.plan.isolation import ALL_GATEWAYS, TRUE_SOURCES, Routed, forwarding, host_services
 from netplugin.plan.publishing import passage, translations
 from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, MASQUERADE_CHAIN, Family, Rule, Ruleset
 from netplugin.plan.wiring import Wiring
-from records.model import LINK, Gateway, IpAddress, IpNetwork, NetworkId, Published, gateway_port
+from records.model import LINK, Gateway, IpAddress, Published, gateway_port
 from records.snapshot import Records
 
 ALL_ENDPOINTS = f"{LINK}+"  # the host's end of every link
@@ -35,27 +36,21 @@ class Firewall(Wiring):
             if network.gateway is Gateway.NAT
         ]
         ports = [(gateway_port(vrf), cidr) for vrf, _, cidr in routed]
-        published = list(translations(self._published(source, key, routed)))
+        published = list(translations(self._published(source, key)))
         passed = list(passage(ports, ALL_GATEWAYS)) if published else []
         admitted = [_BYPASS, *_martians(key), TRUE_SOURCES]
         return Ruleset.of(
             [*admitted, *published, *masquerade, *passed, *forwarding(routed), *host_services(routed)],
         )
 
-    def _published(
-        self, source: Records, family: Family, routed: Collection[Routed]
-    ) -> Iterator[tuple[Published, IpAddress]]:
-        """Yield each published port of the family whose container the host reaches, with the container's address."""
+    def _published(self, source: Records, family: Family) -> Iterator[tuple[Published, IpAddress]]:
+        """Yield each published port of the family with its container's address."""
         version = 4 if family == "ipv4" else 6
-        behind: dict[NetworkId, list[IpNetwork]] = {}
-        for _, network, cidr in routed:
-            behind.setdefault(network.id, []).append(cidr)
         for row in self.published(source):
             endpoint = source.endpoints.get(row.endpoint)
-            if endpoint is not None and row.host_ip.version == version:
-                own = endpoint.ipv4 if version == 4 else endpoint.ipv6
-                if own is not None and any(own.ip in cidr for cidr in behind.get(endpoint.network, ())):
-                    yield row, own.ip
+            own = None if endpoint is None or row.host_ip.version != version else reachable(source, endpoint, version)
+            if own is not None:
+                yield row, own.ip
 
     def _routed(self, source: Records, family: Family) -> Iterator[Routed]:
         """Yield each subnet of the family that has a gateway on this host."""
