@@ -72,7 +72,8 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
     own = CHAINS[table]
     have: dict[str, list[str]] = {}  # chain of ours -> its rules
     jumps: dict[str, str] = {}  # line -> digest
-    ahead = {saved[number] for chain in _builtin(table) for number in _ahead(saved, chain)}
+    ahead = {chain: [saved[number] for number in _ahead(saved, chain)] for chain in _builtin(table)}
+    early = {line for lines in ahead.values() for line in lines}
     for line in saved:
         chain = line.split(maxsplit=2)[1] if line.startswith("-A") else line[1:].partition(" ")[0]
         if chain in own:
@@ -86,7 +87,7 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
         if rule.table == table:
             want.setdefault(rule.chain, []).append(rule)
     leading = [] if wanted is None else [jump for jump in wanted.jumps if jump.table == table]
-    keep = {digest for line, digest in jumps.items() if line not in ahead} & {jump.digest for jump in leading}
+    keep = {digest for line, digest in jumps.items() if line not in early} & {jump.digest for jump in leading}
     lines = [f"-D {line.removeprefix('-A ')}" for line, digest in jumps.items() if digest not in keep]
     for chain in own:
         if chain in want:
@@ -95,8 +96,8 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
             lines += [f"-F {chain}", f"-X {chain}"]
     for jump in sorted(leading, key=lambda jump: jump.text):
         if jump.digest not in keep:
-            gone = [number for number in _ahead(saved, jump.chain) if _ours(table, saved[number]).digest]
-            lines.append(_insert(jump, len(_ahead(saved, jump.chain)) - len(gone) + 1))
+            others = [line for line in ahead[jump.chain] if not _ours(table, line).digest]  # ours have gone by then
+            lines.append(_insert(jump, len(others) + 1))
     if lines:
         new = [f":{chain} - [0:0]" for chain in own if chain in want and chain not in have]
         yield from (f"*{table}", *new, *lines, "COMMIT")
