@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from daemonkit.errors import BadRequest, Exhausted, InUse
 from netplugin.endpoint_options import IP, STICKY, EndpointOptions
-from netplugin.plan.addresses import PoolExhausted, entry, next_free, taken, usable
+from netplugin.plan.addresses import PoolExhausted, carrier, entry, next_free, taken, usable
 from netplugin.pools import check_wanted, grown, parse_address
 from netplugin.subnets import SUBNET, driver_addressed
 from netplugin.wire import Interface
@@ -176,9 +176,8 @@ def _kept(records: Records, on: DockerNetwork, name: str) -> Iterator[Address]:
 
 
 def _carrier(records: Records, on: DockerNetwork, ip: IpAddress) -> str:
-    for endpoint in records.endpoints.of(network=on.network):
-        if any(own is not None and own.ip == ip for own in (endpoint.ipv4, endpoint.ipv6)):
-            return f"endpoint {endpoint.docker_id[:12]}, which has its address {ip}"
+    if (endpoint := carrier(records, on.network, ip)) is not None:
+        return f"endpoint {endpoint.docker_id[:12]}, which has its address {ip}"
     return "a container that is starting or stopping"
 
 

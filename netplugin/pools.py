@@ -195,9 +195,9 @@ def _holder(records: Records, subnet: Subnet, use: Use, ip: IpAddress) -> str:
         return f"the gateway of {subnet.cidr}"
     if use is Use.AUXILIARY:
         return "an auxiliary address of the network (--aux-address)"
-    for endpoint in records.endpoints.of(network=subnet.network) if subnet.network else ():
-        if any(own is not None and own.ip == ip for own in (endpoint.ipv4, endpoint.ipv6)):
-            return f"that of endpoint {endpoint.docker_id[:12]}"
+    endpoint = None if subnet.network is None else addresses.carrier(records, subnet.network, ip)
+    if endpoint is not None:
+        return f"that of endpoint {endpoint.docker_id[:12]}"
     return "that of a container that is starting or stopping"
 
 

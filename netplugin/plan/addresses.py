@@ -17,9 +17,11 @@ from records.model import (
     AddressId,
     Block,
     BlockId,
+    Endpoint,
     HostId,
     IpAddress,
     IpNetwork,
+    NetworkId,
     Subnet,
     Use,
 )
@@ -54,6 +56,14 @@ def usable(subnet: IpNetwork, ip: IpAddress) -> bool:
 def taken(records: Records, subnet: Subnet, ip: IpAddress) -> Address | None:
     """Return the record that holds `ip`."""
     return records.addresses.one(subnet=subnet.id, ip=ip)
+
+
+def carrier(records: Records, network: NetworkId, ip: IpAddress) -> Endpoint | None:
+    """Return the endpoint of a network that has `ip`."""
+    for endpoint in records.endpoints.of(network=network):
+        if any(own is not None and own.ip == ip for own in (endpoint.ipv4, endpoint.ipv6)):
+            return endpoint
+    return None
 
 
 def take(subnet: Subnet, ip: IpAddress, use: Use, host: HostId, *, asked: bool = False) -> Insert:
