@@ -23,6 +23,8 @@ for dir in "$@"; do
 done
 rm -f /etc/resolv.conf  # may be a link to what /run had
 cp "$state/resolv.conf" /etc/resolv.conf
+touch /etc/hosts
+mount --bind "$state/../hosts" /etc/hosts  # one file for the lab: who comes later is known to all at once
 
 mkdir -p "$state/tmp"
 mount --rbind /sys/fs/cgroup "$state/tmp"  # a new sysfs (this netns' /sys/class/net) would hide the cgroups

@@ -8,7 +8,7 @@ import shutil
 import socket
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from lab import dockers
 from lab.cgroups import Cgroup, hierarchies
@@ -22,6 +22,9 @@ from lab.place import ROOT, Place, make_root
 
 AT_ONCE = 4  # hosts that start at a time
 OUTSIDE = 9  # its number in its LAN: 203.0.113.9
+ADDED = 101  # number in its LAN of the first machine that is added: 10.77.0.101
+
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 class Lab:
@@ -29,8 +32,9 @@ class Lab:
 
     `hosts` are h1, h2 and so on, with 10.77.0.11, 10.77.0.12 ... as eth0 (for Docker, OpenFlow, records) and 10.77.1.11
     ... as eth1 (for tunnels).  `outside` is 203.0.113.9, which hosts reach through the fabric and containers only
-    through NAT.  Labs of different names know nothing of each other.  `release` is whose Docker they run: a name or
-    version that `dockers.find` takes.
+    through NAT.  `add` puts machines that are not ours, such as storage servers, beside the hosts.  Every machine knows
+    the others by name.  Labs of different names know nothing of each other.  `release` is whose Docker they run: a
+    name or version that `dockers.find` takes.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Lab:
         self.fabric = Fabric(self.place, mtu)
         self.hosts = [Host(f"h{i + 1}", self.place, dockers.find(release)) for i in range(hosts)]
         self.outside = Node("outside", self.place)
+        self.added: list[Node] = []
         self._daemons = {"docker": docker, "ovs": ovs, "moorage": moorage}
         self._config = config
         self._claim: socket.socket | None = None
@@ -62,7 +67,7 @@ class Lab:
     @property
     def nodes(self) -> list[Node]:
         """All machines, the fabric last: it must be there for the others to be pulled out."""
-        return [*self.hosts, self.outside, self.fabric]
+        return [*self.hosts, *self.added, self.outside, self.fabric]
 
     def start(self) -> Self:
         """Start everything; what killed processes left of their labs is removed first.
@@ -75,10 +80,10 @@ class Lab:
         self._claim = self.place.claim()
         self.place.make()
         self.fabric.boot()
-        self.fabric.attach(self.outside, "outside", "eth0", OUTSIDE)
+        self._attach(self.outside, "outside", OUTSIDE)
         self.outside.boot()
         for number, host in enumerate(self.hosts, start=11):
-            self.fabric.attach(host, "mgmt", "eth0", number)
+            self._attach(host, "mgmt", number)
             self.fabric.attach(host, "data", "eth1", number)
         image = self.place.directory / "image.tar"
         if self._daemons["docker"]:
@@ -86,6 +91,14 @@ class Lab:
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda host: self._start(host, image), self.hosts))
         return self
+
+    def add(self, kind: type[AnyNode], name: str) -> AnyNode:
+        """Boot another machine in the running lab: 10.77.0.101, 10.77.0.102 ... on the LAN of the hosts."""
+        node = kind(name, self.place)
+        self._attach(node, "mgmt", ADDED + len(self.added))
+        self.added.append(node)
+        node.boot()
+        return node
 
     def stop(self) -> None:
         """Stop everything and remove every trace; does nothing where the name is not ours."""
@@ -97,6 +110,10 @@ class Lab:
             last.callback(shutil.rmtree, self.place.directory, ignore_errors=True)
             for node in reversed(self.nodes):  # callbacks run from the last to the first
                 last.callback(node.destroy)  # each, also when another one's fails
+
+    def _attach(self, node: Node, lan: str, number: int) -> None:
+        self.fabric.attach(node, lan, "eth0", number)
+        self.place.name(node.address, node.name)
 
     def _start(self, host: Host, image: Path) -> None:
         host.boot()

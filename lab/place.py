@@ -44,10 +44,21 @@ class Place:
         """Return the cgroup of a node, below each hierarchy's root."""
         return f"/moorage-lab.{self.lab}.{node}"
 
+    @property
+    def hosts(self) -> Path:
+        """The names of its machines: the /etc/hosts of every node."""
+        return self.directory / "hosts"
+
     def make(self) -> None:
         """Make the directory; only root may look into it."""
         make_root(self.root)
         self.directory.mkdir(mode=0o700)
+        self.hosts.write_text("127.0.0.1 localhost\n::1 localhost\n")
+
+    def name(self, address: str, name: str) -> None:
+        """Give an address a name, which all nodes know from now on."""
+        with self.hosts.open("a") as file:
+            file.write(f"{address} {name}\n")
 
     def claim(self) -> socket.socket:
         """Take the name for this process until the answer is closed or the process ends, however it ends.

@@ -11,6 +11,7 @@ import lab.lab
 from lab.command import CommandFailed, LabError, run, wait_for
 from lab.image import IMAGE
 from lab.lab import Lab, leftovers, sweep
+from lab.node import Node
 from lab.place import Place
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("machine")]
@@ -66,6 +67,18 @@ def test_hosts_are_apart_and_connected(pair: Lab) -> None:
     assert h1.vsctl("get", "Open_vSwitch", ".", "external_ids:system-id").strip() in {"h1", '"h1"'}
     assert h1.ip("-4", "-o", "addr", "show", "eth0").split()[3] == "10.77.0.11/24"
     assert h1.pings(h2.address)
+
+
+def test_a_machine_that_is_added_and_the_others_know_each_other_by_name(pair: Lab) -> None:
+    server = pair.add(Node, "server")
+
+    assert server.address == "10.77.0.101"
+    assert pair.hosts[1].pings("server")
+    assert server.pings("h2")
+    server.crash()
+    assert not pair.host.pings("server")
+    server.boot()
+    assert pair.host.pings("server")
 
 
 def test_the_outside_answers_containers_through_nat_only(pair: Lab) -> None:
