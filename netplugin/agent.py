@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from records.store import Change, Store
 
 NAME = "moorage-netplugin"
-SEARCHED = 1.0  # seconds between attempts to make this host's record while the database is away
 PATIENCE = 3.0  # seconds that deletions of ports wait for company: 20 cost what one costs
 
 
@@ -103,11 +102,13 @@ class Agent:
 
     def start(self) -> None:
         """Start the threads; none of them is waited for, so that Docker's boot never waits for others (rule 2)."""
+        from records.hosts import keep_trying
+
         self.store.watch(self._poke)
         self.openvswitch.watch(self._port_changed)
         self.admin.start()
         self.loop.start()
-        threading.Thread(target=self._register, name="register", daemon=True).start()
+        keep_trying(self.store, self.host, "netplugin", version(), self._stopping)
         self.forgotten.start()
 
     def stop(self) -> None:
@@ -124,19 +125,6 @@ class Agent:
         from netplugin.app import application
 
         return application(NAME, self.driver, self.pools, self.metrics)
-
-    def _register(self) -> None:
-        """Make this host's record, as soon as the database is there."""
-        from netplugin.host import ensure_host
-        from records.errors import RecordsError
-
-        while not self._stopping.is_set():
-            try:
-                ensure_host(self.store, self.host, version())
-            except RecordsError:
-                self._stopping.wait(SEARCHED)
-            else:
-                return
 
     def _poke(self, changes: Sequence[Change]) -> None:
         from netplugin.changes import concerned

@@ -13,12 +13,12 @@ import structlog
 from daemonkit.errors import BadRequest, InUse, NotFound
 from netplugin import endpoint_options, options, wire
 from netplugin.endpoint_options import EndpointOptions
-from netplugin.host import own_host
 from netplugin.networks import find, free_ofport
 from netplugin.placement import addresses, place, subnet_of
 from netplugin.plan.addresses import given_back, taken
 from netplugin.plan.claims import forget_endpoint
 from netplugin.subnets import driver_addressed
+from records.hosts import own_host
 from records.model import (
     DockerNetwork,
     Endpoint,

@@ -10,11 +10,12 @@ import structlog
 
 from daemonkit.errors import BadRequest, NotFound
 from netplugin import options, uplinks, wire
-from netplugin.host import own_host, space_of
+from netplugin.host import space_of
 from netplugin.plan.claims import forget_endpoint
 from netplugin.plan.numbers import OFPORT_MAX, SEGMENT_MAX, ZONE_MAX, choose
 from netplugin.pools import called, forget_subnet, grown
 from netplugin.subnets import Pool, link, pools
+from records.hosts import own_host
 from records.model import (
     DockerNetwork,
     DockerNetworkId,

@@ -8,9 +8,10 @@ import uuid
 
 from daemonkit.errors import BadRequest, Exhausted, NotFound
 from netplugin import wire
-from netplugin.host import own_host, space_of
+from netplugin.host import space_of
 from netplugin.options import NAME, refuse_unknown
 from netplugin.plan import addresses, pools
+from records.hosts import own_host
 from records.model import IpAddress, IpNetwork, Network, Space, Subnet, SubnetId, Use
 from records.snapshot import Records
 from records.store import Store, decide

@@ -9,8 +9,8 @@ import structlog
 
 from daemonkit.errors import NotFound
 from netplugin import portmap, wire
-from netplugin.host import own_host
 from netplugin.plan.claims import Claims, Look, inherit
+from records.hosts import own_host
 from records.model import Endpoint, Published
 from records.snapshot import Records
 from records.store import Store, decide

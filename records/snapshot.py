@@ -12,10 +12,14 @@ from immutables import Map
 from records.model import (
     RECORDS,
     Address,
+    Backend,
     Block,
     DockerNetwork,
     Endpoint,
+    Fence,
+    Holder,
     Host,
+    Lease,
     Network,
     Published,
     Record,
@@ -23,6 +27,7 @@ from records.model import (
     Subnet,
     Tenant,
     Uplink,
+    Volume,
     Vrf,
 )
 
@@ -186,3 +191,28 @@ class Records:
     def published(self) -> Table[Published]:
         """Ports of endpoints that hosts serve."""
         return cast("Table[Published]", self.tables[Published.TABLE])
+
+    @property
+    def backends(self) -> Table[Backend]:
+        """Places for volumes."""
+        return cast("Table[Backend]", self.tables[Backend.TABLE])
+
+    @property
+    def volumes(self) -> Table[Volume]:
+        """Data that containers mount."""
+        return cast("Table[Volume]", self.tables[Volume.TABLE])
+
+    @property
+    def holders(self) -> Table[Holder]:
+        """Containers' uses of volumes."""
+        return cast("Table[Holder]", self.tables[Holder.TABLE])
+
+    @property
+    def leases(self) -> Table[Lease]:
+        """Rights of one host to use a volume."""
+        return cast("Table[Lease]", self.tables[Lease.TABLE])
+
+    @property
+    def fences(self) -> Table[Fence]:
+        """Hosts that must not reach a storage server."""
+        return cast("Table[Fence]", self.tables[Fence.TABLE])

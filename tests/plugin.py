@@ -19,7 +19,6 @@ from daemonkit.metrics import Metrics
 from netplugin.app import application
 from netplugin.changes import concerned
 from netplugin.driver import JoinMode, NetworkDriver
-from netplugin.host import ensure_host
 from netplugin.plan import wiring
 from netplugin.plan.bridge import Bridges
 from netplugin.plan.connections import Connections
@@ -28,6 +27,7 @@ from netplugin.plan.reservations import Reservations
 from netplugin.pools import Pools
 from netplugin.publishing import spelled
 from netplugin.uplinks import Nic
+from records.hosts import ensure_host
 from records.memory import MemoryStore
 from records.model import Endpoint
 from records.snapshot import Records
@@ -285,7 +285,7 @@ def plan(planner: Any, records: Records) -> dict[Any, Any]:
 def plugin(**arguments: Any) -> Iterator[Plugin]:
     """Run a plugin whose host has its record."""
     made = Plugin(**arguments)
-    ensure_host(made.store, HOST, "0")
+    ensure_host(made.store, HOST, "netplugin", "0")
     made.loop.start()
     try:
         yield made

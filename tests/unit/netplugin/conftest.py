@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netplugin.host import ensure_host
+from records.hosts import ensure_host
 from records.memory import MemoryStore
 
 
@@ -12,5 +12,5 @@ from records.memory import MemoryStore
 def store() -> MemoryStore:
     """A store that knows the host `a`, and nothing else."""
     made = MemoryStore()
-    ensure_host(made, "a", "0")
+    ensure_host(made, "a", "netplugin", "0")
     return made

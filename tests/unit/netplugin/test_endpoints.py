@@ -8,9 +8,9 @@ import pytest
 from daemonkit.errors import BadRequest, NotFound
 from netplugin import wire
 from netplugin.endpoints import Created, Endpoints
-from netplugin.host import ensure_host
 from netplugin.networks import Networks
 from netplugin.pools import Pools
+from records.hosts import ensure_host
 from records.memory import MemoryStore
 from records.model import Use
 from tests.plugin import NETWORK, endpoint_id
@@ -22,7 +22,7 @@ POOLS = ["10.1.0.0/24", "10.2.0.0/16", "fd00::/64"]
 def store() -> MemoryStore:
     """A store with a network of two IPv4 subnets and an IPv6 one, of our IPAM driver."""
     made = MemoryStore()
-    ensure_host(made, "a", "0")
+    ensure_host(made, "a", "netplugin", "0")
     pools = Pools(made, "a")
     data = []
     for cidr in POOLS:

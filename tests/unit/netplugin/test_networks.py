@@ -8,9 +8,9 @@ import pytest
 
 from daemonkit.errors import BadRequest, NotFound, Unavailable
 from netplugin import wire
-from netplugin.host import ensure_host
 from netplugin.networks import Networks, find
 from netplugin.pools import Pools
+from records.hosts import ensure_host
 from records.memory import MemoryStore
 from records.model import Endpoint, Gateway, Subnet
 from records.writes import Insert
@@ -247,7 +247,7 @@ def test_what_another_network_has_stays(store: MemoryStore, networks: Networks) 
 
 def test_a_network_that_another_host_has_too_stays_for_it(store: MemoryStore, networks: Networks) -> None:
     made = networks.create(asked(V4))
-    b = ensure_host(store, "b", "0")
+    b = ensure_host(store, "b", "netplugin", "0")
     w = world()
     vrf = dataclasses.replace(w.vrf, host=b.id)
     theirs = dataclasses.replace(w.docker_network, host=b.id, network=made.network, vrf=vrf.id)

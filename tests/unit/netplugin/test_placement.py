@@ -10,9 +10,9 @@ from daemonkit.errors import BadRequest, Exhausted, InUse, PluginError
 from netplugin import wire
 from netplugin.endpoints import Created, Endpoints
 from netplugin.forgotten import Known, missing
-from netplugin.host import ensure_host
 from netplugin.networks import Networks
 from netplugin.pools import Pools
+from records.hosts import ensure_host
 from records.memory import MemoryStore
 from records.model import Address, Endpoint, Use
 from tests.plugin import NETWORK, endpoint_id
@@ -26,7 +26,7 @@ class Host:
     def __init__(self, *subnets: str, **options: str) -> None:
         """Have a network of our IPAM driver with `subnets`, or one whose `options` say where the driver chooses."""
         self.store = MemoryStore()
-        ensure_host(self.store, "a", "0")
+        ensure_host(self.store, "a", "netplugin", "0")
         self.pools, self.endpoints = Pools(self.store, "a"), Endpoints(self.store, "a")
         self.networks = Networks(self.store, "a")
         self.ids = {}

@@ -1,11 +1,4 @@
-"""The records: what the cluster should be, as frozen values; not how they are stored or made true.
-
-Each class is one table of the schema (`moorage.ovsschema`), each field one column of the same name.  `id` is the row's
-UUID, chosen by whoever makes the record, so that records of one commit may refer to each other.  A field made by `ref`
-refers to a row of that table: the database refuses to delete a row that is referred to; one made by `bounded` is
-refused outside its bounds.  `UNIQUE` lists the columns that no two rows may share: the database refuses the second,
-whoever races.
-"""
+"""Records of networks: segments, their addresses, and what containers have of them."""
 
 from __future__ import annotations
 
@@ -14,14 +7,15 @@ import ipaddress
 import uuid
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, NewType, TypeAlias
+from typing import ClassVar, NewType, TypeAlias
+
+from records.model.cluster import HostId, TenantId
+from records.model.fields import bounded, ref
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpInterface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-HostId = NewType("HostId", uuid.UUID)
-TenantId = NewType("TenantId", uuid.UUID)
 NetworkId = NewType("NetworkId", uuid.UUID)
 SpaceId = NewType("SpaceId", uuid.UUID)
 SubnetId = NewType("SubnetId", uuid.UUID)
@@ -33,7 +27,6 @@ EndpointId = NewType("EndpointId", uuid.UUID)
 PublishedId = NewType("PublishedId", uuid.UUID)
 UplinkId = NewType("UplinkId", uuid.UUID)
 
-DEFAULT_TENANT = "default"
 # Names of our interfaces on the host begin so; iptables matches them by it, so that it must be nobody else's ("mgmt").
 LINK, GATEWAY_PORT = "mv-", "mg-"
 GATEWAY_MAC = "0e:00:00:00:00:fe"  # of every gateway on every host: a moved container keeps its neighbour entry
@@ -77,43 +70,6 @@ class Protocol(StrEnum):
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
-
-
-def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
-    """A field that refers to a row of `table`."""
-    return dataclasses.field(default=default, metadata={"ref": table})
-
-
-def bounded(low: int, high: int, *, default: Any = dataclasses.MISSING) -> Any:
-    """A number that the database refuses outside of `low`..`high`."""
-    return dataclasses.field(default=default, metadata={"bounds": (low, high)})
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A machine with Docker, one Open vSwitch and our daemons."""
-
-    TABLE: ClassVar = "Host"
-    UNIQUE: ClassVar = (("name",),)
-
-    id: HostId
-    name: str
-    vtep: str | None = None  # the address that other hosts' tunnels end at
-    heartbeat: int = bounded(0, 2**63 - 1, default=0)  # counts up while the host lives; only its change has a meaning
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)  # daemon -> version
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    """An owner of networks and volumes."""
-
-    TABLE: ClassVar = "Tenant"
-    UNIQUE: ClassVar = (("name",),)
-
-    id: TenantId
-    name: str
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,25 +264,6 @@ class Published:
     host_ip: IpAddress
     host_port: int = bounded(1, 65535)
     port: int = bounded(1, 65535)  # of the container
-
-
-Record: TypeAlias = (
-    Host | Tenant | Network | Space | Subnet | Block | Address | Vrf | Uplink | DockerNetwork | Endpoint | Published
-)
-RECORDS: tuple[type[Record], ...] = (
-    Host,
-    Tenant,
-    Network,
-    Space,
-    Subnet,
-    Block,
-    Address,
-    Vrf,
-    Uplink,
-    DockerNetwork,
-    Endpoint,
-    Published,
-)
 
 
 def gateway_port(vrf: Vrf) -> str:
