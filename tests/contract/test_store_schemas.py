@@ -19,8 +19,8 @@ from tests.waiting import until
 
 def test_tables_and_columns_of_a_newer_schema_are_left_alone(tmp_path: Path) -> None:
     newer = schema()
-    newer["version"] = "1.1.0"
-    newer["tables"]["Volume"] = {"columns": {"name": {"type": "string"}}, "isRoot": True}
+    newer["version"] = "1.9.0"
+    newer["tables"]["Later"] = {"columns": {"name": {"type": "string"}}, "isRoot": True}
     newer["tables"]["Host"]["columns"]["colour"] = {"type": {"key": "string", "min": 0, "max": 1}}
     database = Database(tmp_path)
     database.start(newer)
@@ -30,7 +30,7 @@ def test_tables_and_columns_of_a_newer_schema_are_left_alone(tmp_path: Path) -> 
         w = world()
         store.commit(w.inserts)
         transact(database, {"op": "update", "table": "Host", "where": [], "row": {"colour": "red", "heartbeat": 4}})
-        transact(database, {"op": "insert", "table": "Volume", "row": {"name": "data"}})
+        transact(database, {"op": "insert", "table": "Later", "row": {"name": "data"}})
 
         now = dataclasses.replace(w.host, heartbeat=4)
         until(lambda: now == store.snapshot().hosts.get(w.host.id))
