@@ -22,6 +22,7 @@ TOOLS = (
     "docker",
     "dockerd",
     "ethtool",
+    "glusterd",
     "iperf3",
     "ip",
     "iptables",
