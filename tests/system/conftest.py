@@ -22,12 +22,15 @@ TOOLS = (
     "docker",
     "dockerd",
     "ethtool",
+    "ganesha.nfsd",
     "glusterd",
     "iperf3",
     "ip",
     "iptables",
+    "mount.nfs",
     "nft",
     "ovs-vswitchd",
+    "rpcbind",
 )
 
 
