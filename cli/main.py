@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.backend import backend
 from cli.port import port
 from cli.sticky import sticky
 from cli.trace import trace
@@ -60,6 +61,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
 main.add_command(trace)
 main.add_command(port)
 main.add_command(sticky)
+main.add_command(backend)
 
 
 def look(config: Config) -> Status:
@@ -87,7 +89,11 @@ def _daemons(config: Config) -> Mapping[str, Mapping[str, Any] | str]:
     from daemonkit.admin import NotRunningError, fetch_status
 
     told: dict[str, Mapping[str, Any] | str] = {}
-    for name, socket in (("netplugin", config.netplugin.admin), ("controller", config.controller.admin)):
+    for name, socket in (
+        ("netplugin", config.netplugin.admin),
+        ("volplugin", config.volplugin.admin),
+        ("controller", config.controller.admin),
+    ):
         try:
             told[name] = fetch_status(socket, DAEMON_WITHIN)
         except NotRunningError as error:

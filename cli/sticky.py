@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,22 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
+from cli.store import RecordsAway, config_option, configured, open_store
+from daemonkit.config import Config
 
 if TYPE_CHECKING:
     from records.model import Address, Network
     from records.snapshot import Records
-    from records.store import Store
     from records.writes import Write
 
-RECORDS_WITHIN = 2.0  # seconds to wait for the records
-
-
-class RecordsAway(click.ClickException):
-    """The records cannot be read or changed."""
-
-    exit_code = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,14 +31,9 @@ class Kept:
     carried: bool  # whether a container has it now
 
 
-_config = click.option(
-    "--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml."
-)
-
-
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@_config
+@config_option
 @click.pass_context
 def sticky(context: click.Context, path: Path | None, *, as_json: bool) -> None:
     """List the addresses that are kept for names (driver-opt moorage.sticky=NAME), or give one up (rm).
@@ -61,9 +47,9 @@ def sticky(context: click.Context, path: Path | None, *, as_json: bool) -> None:
     """  # noqa: D301  # \b is click's mark
     if context.invoked_subcommand is not None:
         return
-    config = _load(path)
-    with _store(config) as store:
-        found = sorted(kept(_records(store), _names(config)), key=lambda k: (k.network, k.name, k.address))
+    config = configured(path)
+    with open_store(config) as store:
+        found = sorted(kept(store.snapshot(), _names(config)), key=lambda k: (k.network, k.name, k.address))
     if as_json:
         import msgspec
 
@@ -76,20 +62,20 @@ def sticky(context: click.Context, path: Path | None, *, as_json: bool) -> None:
 @sticky.command()
 @click.argument("network")
 @click.argument("name")
-@_config
+@config_option
 def rm(network: str, name: str, path: Path | None) -> None:
     """Give up what is kept for NAME on NETWORK; a container that carries it now keeps its address until it stops."""
     from records.errors import RecordsError
     from records.store import decide
 
-    config = _load(path)
+    config = configured(path)
     names = _names(config)
 
     def decision(records: Records) -> tuple[list[Write], list[Address]]:
         rows = [a for n, a in _reserved(records) if a.sticky == name.lower() and _is(records, n, network, names)]
         return [given_up(row) for row in rows], rows
 
-    with _store(config) as store:
+    with open_store(config) as store:
         try:
             gone = decide(store, decision)
         except RecordsError as error:
@@ -132,15 +118,6 @@ def _is(records: Records, network: Network, called: str, names: Mapping[str, str
     )
 
 
-def _load(path: Path | None) -> Config:
-    try:
-        config = load(path)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    logs.configure("error", "auto", "moorage")  # what goes wrong is in what we print
-    return config
-
-
 def _names(config: Config) -> Mapping[str, str]:
     """Return Docker's names of networks by id; none while Docker does not answer."""
     import msgspec
@@ -155,24 +132,6 @@ def _names(config: Config) -> Mapping[str, str]:
         return {known.id: known.name for known in Docker(config.netplugin.docker).get("/networks", list[Known])}
     except DockerAway:
         return {}
-
-
-@contextlib.contextmanager
-def _store(config: Config) -> Iterator[Store]:
-    from records.ovsdb import OvsdbStore
-
-    with contextlib.closing(OvsdbStore(config.records.remote)) as store:
-        store.ready(RECORDS_WITHIN)
-        yield store
-
-
-def _records(store: Store) -> Records:
-    from records.errors import RecordsError
-
-    try:
-        return store.snapshot()
-    except RecordsError as error:
-        raise RecordsAway(str(error)) from error
 
 
 def _table(found: Sequence[Kept]) -> Iterator[str]:

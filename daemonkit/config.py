@@ -137,6 +137,38 @@ class NetPlugin(Section, frozen=True, kw_only=True):
     ] = 30.0
 
 
+class VolPlugin(Section, frozen=True, kw_only=True):
+    """The Docker volume driver (`moorage-volplugin`)."""
+
+    socket: Annotated[
+        str, Meta(**_PATH, description="Where dockerd reaches the driver; the file's name is the driver's.")
+    ] = "/run/docker/plugins/moorage-vol.sock"
+    admin: Annotated[str, Meta(**_PATH, description="Where the daemon tells its status and metrics.")] = (
+        "/run/moorage/volplugin.sock"
+    )
+    threads: Annotated[int, Meta(ge=2, le=256, description="Calls of Docker that are served at once.")] = 32
+    directory: Annotated[
+        str, Meta(**_PATH, description="Where backends and volumes are mounted; a directory for each backend.")
+    ] = "/var/lib/moorage/volumes"
+    backend: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?\Z",
+            extra={"form": "the name of a backend, or empty"},
+            description="Backend of volumes that name none; empty: the only one that there is.",
+        ),
+    ] = ""
+    resync: Annotated[float, _seconds(1, 3600, "Time between looks at everything, against drift.")] = 30.0
+    docker: Annotated[
+        str,
+        Meta(
+            pattern=r"^unix:///[^\x00\s]*\Z",
+            extra={"form": "an address like `unix:///run/docker.sock`"},
+            description="Docker's API, asked in the background which containers still use volumes.",
+        ),
+    ] = "unix:///run/docker.sock"
+
+
 class Controller(Section, frozen=True, kw_only=True):
     """The OpenFlow controller (`moorage-controller`)."""
 
@@ -168,6 +200,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     records: Records = Records()
     openvswitch: OpenVSwitch = OpenVSwitch()
     netplugin: NetPlugin = NetPlugin()
+    volplugin: VolPlugin = VolPlugin()
     controller: Controller = Controller()
     log: Log = Log()
 

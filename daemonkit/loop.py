@@ -83,13 +83,15 @@ class Loop(Generic[S]):
             self._wake.notify_all()
             return self._asked
 
-    def settle(self, keys: Collection[Key], until: float, *, look: bool = True) -> Mapping[Key, str]:
+    def settle(
+        self, keys: Collection[Key], until: float, *, look: bool = True, patient: bool = True
+    ) -> Mapping[Key, str]:
         """Wait until every one of `keys` is as it should be; return the reasons of those that are not by `until`.
 
         `until` is in monotonic seconds.  A key is well when a pass that began after this call has seen it and left it
         without failure; a key that no pass reached in time is answered with that as its reason.  With `look` false no
         pass is asked for: what was poked before this call is waited for, which is enough where nothing but a change of
-        the records is expected.
+        the records is expected.  With `patient` false the first failure is the answer, and no repetition is waited for.
         """
         if look or not self.in_sync:
             self.poke(keys)
@@ -97,7 +99,8 @@ class Loop(Generic[S]):
             mine = self._asked
 
             def well() -> bool:
-                return self._stopping or (self._done >= mine and not any(key in self._failures for key in keys))
+                seen = self._done >= mine
+                return self._stopping or (seen and not (patient and any(key in self._failures for key in keys)))
 
             self._wake.wait_for(well, timeout=max(0.0, until - time.monotonic()))
             if self._done < mine:

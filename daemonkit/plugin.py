@@ -37,6 +37,8 @@ def create_app(
     blueprints: Sequence[Blueprint],
     metrics: Metrics,
     translations: Translations | None = None,
+    *,
+    on_activate: Callable[[], None] | None = None,
 ) -> Flask:
     """Return the application of a plugin.
 
@@ -46,6 +48,7 @@ def create_app(
         blueprints: the drivers' methods, each `@blueprint.post("/Driver.Method")`.
         metrics: where calls are counted.
         translations: what errors of other packages mean to the person who typed `docker`.
+        on_activate: called at each Plugin.Activate: a new dockerd has come up.
 
     """
     app = Flask(name, static_folder=None)
@@ -54,6 +57,8 @@ def create_app(
 
     @app.post("/Plugin.Activate")
     def activate() -> Response:
+        if on_activate is not None:
+            on_activate()
         return Response(activation, content_type=CONTENT_TYPE)
 
     for blueprint in blueprints:
@@ -96,6 +101,15 @@ def _where(text: str) -> str:
 def reply(value: msgspec.Struct | Mapping[str, Any], status: int = 200) -> Response:
     """Return the answer whose body is `value`."""
     return Response(msgspec.json.encode(value), status=status, content_type=CONTENT_TYPE)
+
+
+def hang_up(why: str = "it came without a body") -> Response:
+    """End the connection without an answer, as a daemon does that is killed: Docker then concludes nothing."""
+    log.warning("call cut off", call=request.path, reason=why)
+    g.result = "cut off"
+    if (connection := request.environ.get("gunicorn.socket")) is not None:
+        connection.hang_up()
+    return Response(status=503)  # to nobody
 
 
 def _refusal(text: str, status: int = 200) -> Response:

@@ -175,7 +175,7 @@ class _Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         together = _Together(conn.sock)
         kept = super().handle_request(req, SimpleNamespace(sock=together, client=conn.client, server=conn.server))
         together.send_all()
-        return kept
+        return kept and not together.cut
 
     def run(self) -> None:
         # Names of newer gunicorn: how long it keeps idle connections when it stops, and threads for silent ones.
@@ -193,12 +193,25 @@ class _Together:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._pieces: list[bytes] = []
+        self._cut = False
 
     def sendall(self, piece: bytes) -> None:
         self._pieces.append(piece)
 
     def send_all(self) -> None:
-        self._sock.sendall(b"".join(self._pieces))
+        if self._cut:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._sock.sendall(b"".join(self._pieces))
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection was ended."""
+        return self._cut
+
+    def hang_up(self) -> None:
+        """End the connection instead of answering."""
+        self._cut = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

@@ -60,11 +60,13 @@ class WithDocker(Node):
             self.docker("import", "-c", f"CMD {json.dumps(IDLE)}", tar, IMAGE)
 
     def clear_docker(self) -> None:
-        """Remove all containers, and all networks that users made."""
+        """Remove all containers, and all networks and volumes that users made."""
         if containers := self.docker("ps", "-aq").split():
             self.docker("rm", "-f", *containers)
         if networks := self.docker("network", "ls", "-q", "--filter", "type=custom").split():
             self.docker("network", "rm", *networks)
+        if volumes := self.docker("volume", "ls", "-q").split():
+            self.docker("volume", "rm", *volumes)
 
     def container_pid(self, container: str) -> int:
         """Return the process id of a container on the node."""

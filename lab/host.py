@@ -32,7 +32,8 @@ class Host(WithDocker, WithOpenVSwitch, WithMoorage):
         starts = {
             "ovsdb-server": self.start_ovsdb, "ovs-vswitchd": self.start_vswitchd,
             "moorage-db": self.start_db, "moorage-controller": self.start_controller,
-            "moorage-netplugin": self.start_netplugin, "dockerd": self.start_docker,
+            "moorage-netplugin": self.start_netplugin, "moorage-volplugin": self.start_volplugin,
+            "dockerd": self.start_docker,
         }  # fmt: skip
         for name, start in starts.items():
             if name in self.procs:

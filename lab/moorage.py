@@ -8,9 +8,9 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, Unpack
 
-from lab.command import LabError, wait_for
+from lab.command import LabError, Options, wait_for
 from lab.node import Node
 
 Option: TypeAlias = str | int | float | bool | list[str]
@@ -18,10 +18,12 @@ Config: TypeAlias = Mapping[str, Mapping[str, Option]]  # {section: {option: val
 
 CONFIG = "/etc/moorage/moorage.toml"
 CHECKOUT = Path(__file__).parents[1]
+_FIND = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "  # whatever directory we are called in
 DAEMONS = {  # in the order of their start: (module with `main`, the socket that is there when it can be used)
     "moorage-db": ("records.server", "/run/moorage/db.sock"),
     "moorage-controller": ("controller.agent", "/run/moorage/controller.sock"),
     "moorage-netplugin": ("netplugin.agent", "/run/docker/plugins/moorage-net.sock"),
+    "moorage-volplugin": ("volplugin.agent", "/run/docker/plugins/moorage-vol.sock"),
 }
 
 
@@ -37,6 +39,7 @@ class WithMoorage(Node):
         self.start_db()
         self.start_controller()
         self.start_netplugin()
+        self.start_volplugin()
 
     def start_db(self) -> None:
         """Start the records."""
@@ -52,6 +55,14 @@ class WithMoorage(Node):
     def start_netplugin(self) -> None:
         """Start the network plugin."""
         self._start("moorage-netplugin")
+
+    def start_volplugin(self) -> None:
+        """Start the volume plugin."""
+        self._start("moorage-volplugin")
+
+    def moorage(self, *argv: object, **options: Unpack[Options]) -> str:
+        """Run the command `moorage` of the same checkout and return what it printed."""
+        return self.exec(sys.executable, "-c", f"{_FIND}from cli.main import main; main()", *argv, **options)
 
     def configure(self, config: Config) -> None:
         """Write the configuration file: only what differs from the defaults."""

@@ -1,4 +1,4 @@
-"""What networks of Moorage leave on a host: everything that bears our mark, so that nothing is what must be left."""
+"""What Moorage leaves on a host: everything that bears our mark, so that nothing is what must be left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import re
 
 from lab.host import Host
+from volplugin.mountinfo import parse
 
 BRIDGE = "moorage0"
+VOLUMES = "/var/lib/moorage/volumes"
 DATABASE = "unix:/run/moorage/db.sock"
 TABLES = ("Network", "Docker_Network", "Vrf", "Uplink", "Subnet", "Block", "Address", "Endpoint", "Published")
 FIXED_COOKIE_OWNER = 0x4D4F  # the controller's number in the upper 16 bits of its cookies
@@ -24,6 +26,12 @@ def traces(host: Host) -> list[str]:
         if "moorage" in line.lower()
     ]
     return [*ports, *links, *rules, *(f"record {row}" for row in rows(host))]
+
+
+def volume_mounts(host: Host) -> list[str]:
+    """Return where volumes are mounted now; the shares of backends, which stay a while, are not among them."""
+    table = parse(host.exec("cat", "/proc/self/mountinfo"))
+    return [m.target for m in table if m.target.startswith(f"{VOLUMES}/") and not m.target.endswith("/share")]
 
 
 def rows(host: Host) -> list[str]:

@@ -1,0 +1,131 @@
+"""`moorage-volplugin`: how the volume plugin of a host is put together; reading it is reading its contents."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemonkit import log as logs
+from daemonkit.config import Config, ConfigError, load
+from daemonkit.serve import serve
+from daemonkit.version import version
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from records.model import Backend
+    from records.store import Change, Store
+    from volplugin.keeper import Keeper
+
+NAME = "moorage-volplugin"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Agent:
+    """The parts of the daemon, made in the worker process."""
+
+    def __init__(self, config: Config) -> None:
+        from daemonkit.admin import AdminServer
+        from daemonkit.metrics import Metrics
+        from records.ovsdb import OvsdbStore
+        from volplugin.driver import VolumeDriver
+        from volplugin.holders import Holders
+        from volplugin.keeper import Host
+        from volplugin.keepers import Keepers
+        from volplugin.volumes import Volumes
+
+        self.config = config
+        self.host = Host(
+            name=config.host_name(), boot=BOOT_ID.read_text().strip(), directory=Path(config.volplugin.directory)
+        )
+        self.metrics = Metrics(NAME, version())
+        self.store: Store = OvsdbStore(config.records.remote)
+        self.keepers = Keepers(self._keeper)
+        volumes = Volumes(self.store, self.host.name, default=config.volplugin.backend, shared=_shared, now=time.time)
+        holders = Holders(self.store, self.host.name, self.host.boot, now=time.time)
+        self.driver = VolumeDriver(self.store, volumes, holders, self.keepers)
+        self.admin = AdminServer(config.volplugin.admin, self._status, self.metrics)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start the threads; none of them is waited for, so that Docker's boot never waits for others (rule 2)."""
+        from records.hosts import keep_trying
+
+        self.store.watch(self._notice)
+        self.admin.start()
+        keep_trying(self.store, self.host.name, "volplugin", version(), self._stopping)
+
+    def stop(self) -> None:
+        """End the threads; what is mounted stays: containers go on without us."""
+        self._stopping.set()
+        self.keepers.stop()
+        self.admin.stop()
+        self.store.close()
+
+    def app(self) -> Flask:
+        """Return what Docker talks to."""
+        from volplugin.app import application
+
+        return application(NAME, self.driver, self.metrics)
+
+    def _keeper(self, backend: Backend) -> Keeper:
+        from volplugin.keeper import Keeper
+
+        return Keeper(backend, self.host, self.store, resync=self.config.volplugin.resync, metrics=self.metrics.loop)
+
+    def _notice(self, changes: Sequence[Change]) -> None:
+        self.keepers.notice(changes, self.store.snapshot())
+
+    def _status(self) -> dict[str, Any]:
+        keepers = list(self.keepers)
+        return {
+            "host": self.host.name,
+            "records": self.store.problem(),
+            "in_sync": all(keeper.loop.in_sync for keeper in keepers),
+            "failures": [
+                {**failure, "layer": f"{keeper.backend.name}/{failure['layer']}"}
+                for keeper in keepers
+                for failure in keeper.loop.status()["failures"]
+            ],
+            "backends": {keeper.backend.name: {"problem": keeper.problem, "size": keeper.size} for keeper in keepers},
+        }
+
+
+def _shared(backend: Backend) -> bool:
+    """Say whether all hosts reach the same data there."""
+    from volplugin.backends.registry import kind
+
+    return kind(backend.kind).SHARED
+
+
+def main() -> None:
+    """Run the daemon until it is told to stop."""
+    path = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
+    try:
+        config = load(path)
+    except ConfigError as error:
+        sys.exit(f"{NAME}: {error}")
+    logs.configure(config.log.level, config.log.format, NAME)
+    running: list[Agent] = []
+
+    def make() -> Flask:
+        agent = Agent(config)
+        running.append(agent)
+        agent.start()
+        return agent.app()
+
+    serve(
+        make,
+        config.volplugin.socket,
+        config.volplugin.threads,
+        on_ready=lambda: running[0].metrics.ready(),  # noqa: PLW0108  # made later
+        on_exit=lambda: running[0].stop(),  # noqa: PLW0108
+    )
+
+
+if __name__ == "__main__":
+    main()

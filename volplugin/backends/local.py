@@ -1,0 +1,71 @@
+"""Backends on a disk of the host itself: a directory.  Each host has its own data there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from volplugin import syscalls
+from volplugin.backends.kind import (
+    BackendError,
+    BadDefinition,
+    Definition,
+    Finding,
+    Kind,
+    reason,
+    refuse_unknown_options,
+)
+from volplugin.mountinfo import Mounted
+
+MOUNT_POINT = "mount-point"
+
+
+class Local(Kind):
+    """A directory of the host; the share is a bind of it."""
+
+    NAME: ClassVar = "local"
+    SHARED: ClassVar = False
+    SOURCE: ClassVar = "an absolute path of a directory, such as /srv/volumes"
+    OPTIONS: ClassVar = {
+        MOUNT_POINT: "`yes`: it must be a mount point, so that nothing is written below it while the disk is away",
+    }
+
+    def check(self, backend: Definition) -> None:
+        """Refuse relative paths, and those that are written in two ways."""
+        refuse_unknown_options(self, backend)
+        path = backend.source
+        if not path.startswith("/") or os.path.normpath(path) != path or path == "/" or not path.isprintable():
+            raise BadDefinition(f"the source of a local backend is {self.SOURCE}, not {path!r}")
+        if backend.options.get(MOUNT_POINT, "no") not in {"yes", "no"}:
+            raise BadDefinition(f"{MOUNT_POINT} is yes or no, not {backend.options[MOUNT_POINT]!r}")
+
+    def is_mounted(self, backend: Definition, there: Mounted) -> bool:
+        """Say whether a mount shows the directory: its root there is the end of the directory's path."""
+        return there.root == "/" or backend.source.endswith(there.root)
+
+    def mount(self, backend: Definition, target: Path) -> None:
+        """Bind the directory."""
+        for finding in self.probe(backend):
+            if not finding.good:
+                raise BackendError(f"{finding.found}: {finding.advice}")
+        try:
+            syscalls.bind(Path(backend.source), target)
+        except OSError as error:
+            raise BackendError(f"{backend.source} cannot be bound: {reason(error)}") from error
+
+    def probe(self, backend: Definition) -> Iterator[Finding]:
+        """Look at the directory, and whether one can write there."""
+        source = Path(backend.source)
+        if not source.is_dir():
+            what = "is not a directory" if source.exists() else "does not exist"
+            yield Finding("directory", good=False, found=f"{source} {what}", advice=f"make it: mkdir -p {source}")
+            return
+        yield Finding("directory", good=True, found=f"{source} is there")
+        if backend.options.get(MOUNT_POINT) == "yes":
+            mounted = source.is_mount()
+            found = f"{source} is {'a' if mounted else 'no'} mount point"
+            yield Finding("disk", good=mounted, found=found, advice=f"mount its disk: mount {source}")
+        if os.statvfs(source).f_flag & os.ST_RDONLY:
+            yield Finding("writable", good=False, found=f"{source} is read-only", advice="mount it read-write")

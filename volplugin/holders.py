@@ -1,0 +1,98 @@
+"""The volume driver's calls about who uses a volume: sets of Docker's mount ids, each with a count.
+
+`docker cp` asks for a mount with the id of the container that runs, and gives it back: a plain set would take the
+volume from under the container (PROTOCOL 4.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import uuid
+from collections.abc import Callable
+
+import structlog
+
+from daemonkit.errors import BadRequest, Failed
+from records.hosts import own_host
+from records.model import Holder, HolderId, Host, Volume
+from records.snapshot import Records
+from records.store import Store, decide
+from records.writes import Delete, Insert, Keep, Update, Write
+from volplugin.volumes import find
+
+MOUNT_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # 64 hex digits from Docker
+
+log = structlog.get_logger()
+
+
+class Holders:
+    """Who uses which volume on this host."""
+
+    def __init__(self, store: Store, host: str, boot: str, now: Callable[[], float]) -> None:
+        """Count for this boot of the host; `now` is in seconds since 1970."""
+        self._store = store
+        self._host = host
+        self._boot = boot
+        self._now = now
+
+    def hold(self, name: str, mount: str) -> Volume:
+        """Note a use of the volume, and return it.
+
+        Raises:
+            NotFound: there is no such volume.
+            Failed: this host cannot have it.
+
+        """
+        if not MOUNT_ID.fullmatch(mount):
+            raise BadRequest(f"{mount!r} is not an id of a mount of Docker's")
+
+        def decision(records: Records) -> tuple[list[Write], Volume]:
+            host, volume = own_host(records, self._host), find(records, name)
+            _check_home(records, volume, host)
+            return [*self._counted(records, volume, host, mount), Keep(volume)], volume
+
+        return decide(self._store, decision)
+
+    def _counted(self, records: Records, volume: Volume, host: Host, mount: str) -> list[Write]:
+        known = records.holders.one(volume=volume.id, host=host.id, mount=mount)
+        if known is None:
+            made = Holder(
+                id=HolderId(uuid.uuid4()),
+                volume=volume.id,
+                host=host.id,
+                mount=mount,
+                boot=self._boot,
+                since=int(self._now()),
+            )
+            return [Insert(made)]
+        again = 1 if known.boot != self._boot else known.count + 1
+        return [Update(known, dataclasses.replace(known, count=again, boot=self._boot))]
+
+    def release(self, name: str, mount: str) -> Volume | None:
+        """Take a use of the volume back, and return the volume; None where it was not used so."""
+
+        def decision(records: Records) -> tuple[list[Write], Volume | None]:
+            host, volume = records.hosts.one(name=self._host), records.volumes.one(name=name, removed=0)
+            if host is None or volume is None:
+                return [], None
+            known = records.holders.one(volume=volume.id, host=host.id, mount=mount)
+            if known is None:
+                return [], None
+            if known.count > 1:
+                return [Update(known, dataclasses.replace(known, count=known.count - 1))], volume
+            return [Delete(known)], volume
+
+        return decide(self._store, decision)
+
+
+def _check_home(records: Records, volume: Volume, host: Host) -> None:
+    if volume.host in {None, host.id}:
+        return
+    home, backend = records.hosts.get(volume.host), records.backends.get(volume.backend)
+    at = home.name if home is not None else "another"
+    kind = backend.kind if backend is not None else "its"
+    raise Failed(
+        f"volume {volume.name}: its data is on host {at} ({kind} backends are each host's own): start the container "
+        f"there, or keep the data on a backend that all hosts reach"
+    )

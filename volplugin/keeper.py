@@ -1,0 +1,136 @@
+"""One backend on one host: its loop, its worker, who looks whether it lives.  Nothing here touches another backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from daemonkit.loop import Key, Layer, Loop
+from daemonkit.metrics import LoopMetrics
+from records.model import Backend, VolumeId
+from records.snapshot import Records
+from records.store import Store
+from volplugin import mountinfo
+from volplugin.mountinfo import Mounted
+from volplugin.plan import binds as plan_binds
+from volplugin.plan import chores as plan_chores
+from volplugin.plan import share as plan_share
+from volplugin.plan.needs import definition
+from volplugin.plan.share import SHARE
+from volplugin.system.binds import Binds
+from volplugin.system.chores import Chores
+from volplugin.system.shares import Shares
+from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
+
+LOOK, LOOK_HUNG = 10.0, 2.0  # seconds between looks at a backend that answers, and at one that does not
+LOOK_WITHIN = 5.0  # seconds for the answer
+IDLE = 60.0  # seconds that a share nobody uses stays mounted: the next volume need not wait for it
+
+log = structlog.get_logger()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a keeper knows of its host."""
+
+    name: str
+    boot: str  # boot id
+    directory: Path  # where mount points are
+
+
+class Keeper:
+    """Keeps one backend's share and volumes on this host as the records ask."""
+
+    def __init__(self, backend: Backend, host: Host, store: Store, *, resync: float, metrics: LoopMetrics) -> None:
+        self.backend = backend
+        self.worker = Worker(backend.name)
+        self.directory = host.directory / backend.name
+        self.shares = Shares(backend, self.directory / SHARE, self.worker)
+        self.binds = Binds(self.directory, self.shares, self.worker)
+        layers: list[Layer[Records, Any, Any]] = [
+            Layer("share", plan_share.Shares(host.name, host.boot, backend.id), self.shares, patience=IDLE),
+            Layer(
+                "chores",
+                plan_chores.Chores(host.name, backend.id),
+                Chores(backend, self.shares, self.worker, store),
+            ),
+            Layer("binds", plan_binds.Binds(host.name, host.boot, backend.id), self.binds),
+        ]
+        self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics)
+        self.size: Mapping[str, int] | None = None  # bytes, of the share when it was looked at last
+        self._wake = threading.Event()
+        self._stopping = False
+        self._watch = threading.Thread(target=self._look_on, name=f"watch {backend.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self.loop.start()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End; what is mounted stays.  A loop that waits for a dead server is not waited for."""
+        self._stopping = True
+        self._wake.set()
+        self.worker.stop()
+        threading.Thread(target=self.loop.stop, name="stopping", daemon=True).start()
+
+    @property
+    def problem(self) -> str | None:
+        """Return why the backend cannot be used now, or None."""
+        failing = self.loop.failures().get(("share", SHARE))
+        return self.worker.problem or (failing.reason if failing is not None else None)
+
+    def mountpoint(self, volume: VolumeId, table: Sequence[Mounted]) -> str:
+        """Return where a volume is mounted by the table of mounts; empty where it is not."""
+        target = str(self.binds.at(volume))
+        return target if mountinfo.at(target, table) is not None else ""
+
+    def bring(self, layer: str, volume: VolumeId, until: float) -> str | None:
+        """Bring a volume to where the records want it; return why that failed, or None.
+
+        `layer` is `chores` or `binds`; `until` is in monotonic seconds.
+        """
+        if (problem := self.worker.problem) is not None:
+            return problem
+        keys: list[Key] = [("share", SHARE), (layer, volume)]
+        if layer == "binds":
+            self.binds.doubt(volume)
+        failed = self.loop.settle(keys, until, patient=False)
+        if failed and self.shares.buried:  # found dead by this pass: the next one mounts it anew
+            failed = self.loop.settle(keys, until, patient=False)
+        return next(iter(failed.values()), None)
+
+    def _look_on(self) -> None:
+        while not self._stopping:
+            self._wake.wait(LOOK_HUNG if self.worker.problem else LOOK)
+            self._look()
+
+    def _look(self) -> None:
+        """Look whether the backend lives, and how full it is."""
+        mounted, hung = self.shares.among(mountinfo.mounts()) is not None, self.worker.problem is not None
+        try:
+            if mounted:
+                self.size = self.worker.retry("alive", LOOK_WITHIN, target=str(self.shares.target))
+            elif hung:
+                self.worker.retry("probe", LOOK_WITHIN, backend=definition(self.backend))
+        except StaleError:
+            log.warning("share is dead", backend=self.backend.name)
+            self.shares.bury()
+            self.loop.poke([("share", SHARE)])
+        except HungError:
+            return
+        except WorkerError as error:
+            log.warning("backend ails", backend=self.backend.name, reason=str(error))
+        if hung:
+            self.loop.poke()
+
+
+def soon(seconds: float) -> float:
+    """Return the monotonic time so many seconds from now."""
+    return time.monotonic() + seconds

@@ -1,0 +1,60 @@
+"""The kernel's table of mounts, as values; reading it never waits for a server (proc(5), /proc/PID/mountinfo)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+TABLE = Path("/proc/self/mountinfo")
+ESCAPED = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks and backslashes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mounted:
+    """One mount."""
+
+    device: str  # major:minor of the file system: of FUSE and NFS another one for each
+    root: str  # which directory of the file system is seen
+    target: str
+    type: str  # fuse.glusterfs, nfs4, ext4 ...
+    source: str  # server:/export, /dev/sda1 ...
+    options: frozenset[str] = frozenset()  # of the mount and of the file system
+
+
+def parse(table: str) -> list[Mounted]:
+    """Return the mounts of a table, in its order: where two have one target, the later hides the earlier."""
+    return [_parse(line) for line in table.splitlines()]
+
+
+def mounts(table: Path = TABLE) -> list[Mounted]:
+    """Return what is mounted now."""
+    return parse(table.read_text(errors="surrogateescape"))
+
+
+def at(target: str, among: Iterable[Mounted]) -> Mounted | None:
+    """Return what one sees at a target, if it is a mount point."""
+    found = None
+    for mount in among:
+        if mount.target == target:
+            found = mount
+    return found
+
+
+def _parse(line: str) -> Mounted:
+    mount, _, filesystem = line.partition(" - ")
+    _, _, device, root, target, options, *_ = mount.split(" ")
+    kind, source, more = filesystem.split(" ")[:3]
+    return Mounted(
+        device=device,
+        root=_plain(root),
+        target=_plain(target),
+        type=kind,
+        source=_plain(source),
+        options=frozenset([*options.split(","), *more.split(",")]),
+    )
+
+
+def _plain(text: str) -> str:
+    return ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)

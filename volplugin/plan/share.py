@@ -1,0 +1,40 @@
+"""Whether this host needs a backend's share, and which."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Final
+
+from records.model import Backend, BackendId
+from records.snapshot import Records
+from volplugin.plan.needs import chores, held
+
+SHARE: Final = "share"  # the layer's only key
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Share:
+    """A share as it is mounted; `alive` is False where what was mounted is dead."""
+
+    backend: Backend
+    alive: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shares:
+    """Planner of one backend's share on one host."""
+
+    host: str
+    boot: str
+    backend: BackendId
+
+    def keys(self, source: Records) -> Collection[str]:
+        """See `daemonkit.layer.Planner`."""
+        return [SHARE] if self.want(source, SHARE) is not None else []
+
+    def want(self, source: Records, key: str) -> Share | None:
+        """See `daemonkit.layer.Planner`."""
+        backend = source.backends.get(self.backend)
+        needed = held(source, self.host, self.boot, self.backend) or chores(source, self.host, self.backend)
+        return Share(backend) if backend is not None and needed and key == SHARE else None

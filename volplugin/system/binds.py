@@ -1,0 +1,108 @@
+"""The actuator of a backend's volumes at their mount points on this host."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import structlog
+
+from daemonkit.diff import Diff
+from records.model import VolumeId
+from volplugin import mountinfo
+from volplugin.mountinfo import Mounted
+from volplugin.plan.binds import Bind
+from volplugin.system.shares import Shares
+from volplugin.system.worker import StaleError, Worker, WorkerError
+
+WITHIN = 15.0  # seconds for one bind, look or unmount
+
+log = structlog.get_logger()
+
+
+class Binds:
+    """The mount points in a backend's directory that are called as volumes are: by their ids."""
+
+    def __init__(self, directory: Path, shares: Shares, worker: Worker) -> None:
+        self._directory = directory
+        self._shares = shares
+        self._worker = worker
+        self._doubted: set[VolumeId] = set()
+
+    def at(self, volume: VolumeId) -> Path:
+        """Return a volume's mount point."""
+        return self._directory / str(volume)
+
+    def doubt(self, volume: VolumeId) -> None:
+        """Have it looked whether the volume's mount is alive, when its key is looked at next."""
+        self._doubted.add(volume)
+
+    def read(self, keys: Collection[VolumeId] | None) -> Mapping[VolumeId, Bind]:
+        """See `daemonkit.layer.Actuator`."""
+        table = mountinfo.mounts()
+        share, found = self._shares.among(table), {}
+        for there in table:
+            target = Path(there.target)
+            volume = _id(target.name) if target.parent == self._directory else None
+            if volume is not None and (keys is None or volume in keys):
+                path = _path(there, share)
+                found[volume] = Bind(path or there.root, sound=path is not None and volume not in self._doubted)
+        return found
+
+    def apply(self, change: Diff[VolumeId, Bind]) -> Mapping[VolumeId, str]:
+        """See `daemonkit.layer.Actuator`."""
+        failed = {}
+        for volume in change.delete:
+            try:
+                self._unmount(volume)
+            except WorkerError as error:
+                failed[volume] = str(error)
+        for volume, bind in {**change.create, **change.change}.items():
+            try:
+                self._bind(volume, bind)
+            except WorkerError as error:
+                failed[volume] = str(error)
+        return failed
+
+    def _bind(self, volume: VolumeId, bind: Bind) -> None:
+        """Let the volume be seen; one that is seen already, but was doubted, is looked at."""
+        target = str(self.at(volume))
+        if self.read([volume]).get(volume, Bind("")).path == bind.path and self._lives(target):
+            self._doubted.discard(volume)
+            return
+        if not self._lives(str(self._shares.target)):
+            self._shares.bury()
+            raise StaleError("what was mounted of its backend is dead; it is mounted anew")
+        self._worker.call("bind", WITHIN, share=str(self._shares.target), path=bind.path, target=target)
+        self._doubted.discard(volume)
+        log.info("volume mounted", volume=str(volume), target=target)
+
+    def _lives(self, target: str) -> bool:
+        try:
+            self._worker.call("alive", WITHIN, target=target)
+        except StaleError:
+            return False
+        return True
+
+    def _unmount(self, volume: VolumeId) -> None:
+        """Take the volume away; from a dead backend too, whose unmounting may fail where a plain one would."""
+        detach = self._shares.among(mountinfo.mounts()) is None
+        self._worker.call("unmount", WITHIN, target=str(self.at(volume)), detach=detach)
+        self._doubted.discard(volume)
+        log.info("volume unmounted", volume=str(volume))
+
+
+def _id(name: str) -> VolumeId | None:
+    try:
+        return VolumeId(uuid.UUID(name))
+    except ValueError:
+        return None
+
+
+def _path(there: Mounted, share: Mounted | None) -> str | None:
+    """Return the path below the share that is seen there; None where it is not of the share that is mounted now."""
+    if share is None or there.device != share.device:
+        return None
+    top = share.root.rstrip("/") + "/"
+    return there.root.removeprefix(top) if there.root.startswith(top) else None

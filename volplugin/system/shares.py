@@ -1,0 +1,69 @@
+"""The actuator of a backend's share on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from daemonkit.diff import Diff
+from records.model import Backend
+from volplugin import mountinfo
+from volplugin.backends import registry
+from volplugin.backends.kind import BadDefinition, Definition
+from volplugin.mountinfo import Mounted
+from volplugin.plan.needs import definition
+from volplugin.plan.share import SHARE, Share
+from volplugin.system.worker import Worker, WorkerError
+
+MOUNT_WITHIN = 45.0  # seconds: a client that tries several servers of which the first is silent takes 30
+UNMOUNT_WITHIN = 10.0  # seconds
+
+
+class Shares:
+    """One share, at its place."""
+
+    def __init__(self, backend: Backend, target: Path, worker: Worker) -> None:
+        self._backend = backend
+        self.target = target
+        self._worker = worker
+        self._dead = False
+
+    def among(self, table: Sequence[Mounted]) -> Mounted | None:
+        """Return the share as it is mounted now; None where it is not, or is dead."""
+        return None if self._dead else mountinfo.at(str(self.target), table)
+
+    @property
+    def buried(self) -> bool:
+        """Whether what is mounted was found dead, and not mounted anew yet."""
+        return self._dead
+
+    def bury(self) -> None:
+        """Note that what is mounted is dead; it is mounted anew when the layer is looked at next."""
+        self._dead = True
+
+    def read(self, keys: Collection[str] | None) -> Mapping[str, Share]:
+        """See `daemonkit.layer.Actuator`."""
+        there = mountinfo.at(str(self.target), mountinfo.mounts())
+        if there is None or (keys is not None and SHARE not in keys):
+            return {}
+        return {SHARE: Share(self._backend, alive=not self._dead and self._is_ours(there))}
+
+    def apply(self, change: Diff[str, Share]) -> Mapping[str, str]:
+        """See `daemonkit.layer.Actuator`."""
+        try:
+            if change.create or change.change:
+                self._worker.call("mount", MOUNT_WITHIN, backend=definition(self._backend), target=str(self.target))
+            elif change.delete:
+                self._worker.call("unmount", UNMOUNT_WITHIN, target=str(self.target), detach=self._dead)
+        except WorkerError as error:
+            return {SHARE: str(error)}
+        self._dead = False
+        return {}
+
+    def _is_ours(self, there: Mounted) -> bool:
+        backend = self._backend
+        asked = Definition(name=backend.name, kind=backend.kind, source=backend.source, options=backend.options)
+        try:
+            return registry.kind(backend.kind).is_mounted(asked, there)
+        except BadDefinition:  # its package is away: what is mounted stays
+            return True

@@ -1,0 +1,146 @@
+"""A backend's worker process, as its callers see it: calls with deadlines, and a breaker when it hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any
+
+import msgspec
+import structlog
+
+from volplugin.worker import STALE
+
+log = structlog.get_logger()
+
+
+class WorkerError(OSError):
+    """What was asked for cannot be done; the text says why."""
+
+
+class StaleError(WorkerError):
+    """What is mounted there is dead, and must be mounted anew."""
+
+
+class HungError(WorkerError):
+    """The backend does not answer."""
+
+
+class Worker:
+    """One backend's process for what may block; calls from several threads wait for each other.
+
+    After a call that was not answered in time the breaker is open: further calls fail at once, with the reason, until
+    `retry` finds that the backend answers again.
+    """
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._hung: tuple[float, str] | None = None  # since when (monotonic seconds), and what hung
+
+    @property
+    def problem(self) -> str | None:
+        """Why calls fail at once now, or None."""
+        if (hung := self._hung) is None:
+            return None
+        return f"backend {self._backend} does not answer ({hung[1]} hung {time.monotonic() - hung[0]:.0f} s ago)"
+
+    def call(self, verb: str, within: float, **arguments: Any) -> Any:
+        """Return what `verb` answers within so many seconds.
+
+        Raises:
+            HungError: it did not, or the breaker is open.
+            StaleError: what was mounted is dead.
+            WorkerError: it cannot be done.
+
+        """
+        if (problem := self.problem) is not None:
+            raise HungError(problem)
+        return self._call(verb, within, arguments)
+
+    def retry(self, verb: str, within: float, **arguments: Any) -> Any:
+        """Call whatever the breaker says; an answer, also that it cannot be done, closes it."""
+        try:
+            answer = self._call(verb, within, arguments)
+        except HungError:
+            raise
+        except WorkerError:
+            self._close_breaker()
+            raise
+        self._close_breaker()
+        return answer
+
+    def stop(self) -> None:
+        """End the process; what is mounted stays."""
+        with self._lock:
+            self._abandon()
+
+    def _call(self, verb: str, within: float, arguments: dict[str, Any]) -> Any:
+        until = time.monotonic() + within
+        if not self._lock.acquire(timeout=within):
+            raise HungError(f"backend {self._backend} is busy: {verb} was not begun within {within:g} s")
+        try:
+            answer = self._exchange(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n", until)
+        except TimeoutError:
+            self._abandon()
+            self._hung = (time.monotonic(), verb)
+            log.warning("backend hung", backend=self._backend, verb=verb, seconds=within)
+            raise HungError(f"backend {self._backend} does not answer ({verb} hung for {within:g} s)") from None
+        finally:
+            self._lock.release()
+        if (error := answer.get("error")) is not None:
+            raise StaleError(error) if answer.get("kind") == STALE else WorkerError(error)
+        return answer.get("result")
+
+    def _exchange(self, call: bytes, until: float) -> dict[str, Any]:
+        process = self._started()
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  # both are pipes
+        with contextlib.suppress(BrokenPipeError):  # it has ended: there is no answer
+            process.stdin.write(call)
+            process.stdin.flush()
+        answer = _line(process.stdout, until)
+        if not answer:
+            self._abandon()
+            raise WorkerError(f"the worker of backend {self._backend} ended; its log says why")
+        return msgspec.json.decode(answer, type=dict[str, Any])
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "volplugin.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        return self._process
+
+    def _abandon(self) -> None:
+        """Kill the process without waiting: one that waits for a dead server ends when the kernel lets it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]  # both are there
+        threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+
+    def _close_breaker(self) -> None:
+        if self._hung is not None:
+            log.info("backend answers again", backend=self._backend)
+        self._hung = None
+
+
+def _line(pipe: IO[bytes], until: float) -> bytes:
+    """Return the next line, or nothing where the pipe has ended; raises TimeoutError."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise TimeoutError
+        if not (part := os.read(pipe.fileno(), 65536)):
+            return b""
+        line += part
+    return line

@@ -1,0 +1,101 @@
+"""What a worker can be asked for.  Every verb may be repeated, and may have been ended anywhere before."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from volplugin import mountinfo, syscalls
+from volplugin.backends import registry
+from volplugin.backends.kind import BackendError, Definition, Gone, reason
+from volplugin.worker import directories
+
+DEAD = {errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ENODEV, errno.ECONNABORTED}  # what a dead mount answers
+
+
+def mount(backend: Mapping[str, Any], target: str) -> None:
+    """Mount a backend's share, and look whether it really is there."""
+    definition, at = Definition(**backend), Path(target)
+    kind = registry.checked(definition)
+    while mountinfo.at(target, mountinfo.mounts()) is not None:  # something dead
+        syscalls.unmount(at, detach=True)
+    at.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if next(at.iterdir(), None) is not None:
+        raise BackendError(
+            f"{at} is not empty: what was to be on backend {definition.name} was written there; move it away"
+        )
+    kind.mount(definition, at)
+    there = mountinfo.at(target, mountinfo.mounts())
+    if there is None or not kind.is_mounted(definition, there):
+        log = kind.log_tail(definition)
+        raise BackendError(
+            f"the mount program reported success, but {definition.source} is not mounted"
+            + (f"; its client's log ends: {log}" if log else "")
+        )
+    alive(target)
+
+
+def unmount(target: str, *, detach: bool = False) -> None:
+    """Take away all that is mounted at `target`, and the directory itself, which must be empty then."""
+    at = Path(target)
+    while mountinfo.at(target, mountinfo.mounts()) is not None:
+        try:
+            syscalls.unmount(at, detach=detach)
+        except OSError as error:
+            raise BackendError(f"{target} cannot be unmounted: {reason(error)}") from error
+    if at.is_dir():
+        at.rmdir()  # never what is in it
+
+
+def alive(target: str) -> dict[str, int]:
+    """Ask the file system at `target` for its size; return bytes: `total`, `free`, `available` to who is not root.
+
+    Raises:
+        Gone: what was mounted is dead.
+
+    """
+    try:
+        found = os.statvfs(target)
+        Path(target).stat()
+    except OSError as error:
+        if error.errno in DEAD:
+            raise Gone(f"{reason(error)}: what was mounted there is dead") from error
+        raise
+    size = found.f_frsize
+    return {"total": found.f_blocks * size, "free": found.f_bfree * size, "available": found.f_bavail * size}
+
+
+def bind(share: str, path: str, target: str) -> None:
+    """Let `target` show the directory of a volume."""
+    source, at = directories.inside(Path(share), path), Path(target)
+    while mountinfo.at(target, mountinfo.mounts()) is not None:  # something dead, or of another share
+        syscalls.unmount(at, detach=True)
+    at.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        syscalls.bind(source, at)
+    except OSError as error:
+        if error.errno in DEAD:
+            raise Gone(f"{path}: {reason(error)}") from error
+        raise
+
+
+def probe(backend: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a probe of the backend finds."""
+    definition = Definition(**backend)
+    found = registry.checked(definition).probe(definition)
+    return [{"what": f.what, "good": f.good, "found": f.found, "advice": f.advice} for f in found]
+
+
+VERBS: Mapping[str, Callable[..., Any]] = {
+    "mount": mount,
+    "unmount": unmount,
+    "alive": alive,
+    "bind": bind,
+    "probe": probe,
+    "make": directories.make,
+    "delete": directories.delete,
+    "rename": directories.rename,
+}
