@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from records.writes import Write
 
 
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kept:
     """An address that is kept for a name."""

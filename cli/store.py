@@ -50,4 +50,3 @@ def open_store(config: Config) -> Iterator[Store]:
             yield store
         except RecordsError as error:
             raise RecordsAway(str(error)) from error
-

@@ -35,6 +35,7 @@ class Site:
         self.config.write_text(
             f'[host]\nname = "a"\n[records]\nremote = "{database.remote}"\n'
             f'[netplugin]\nadmin = "{directory}/n.sock"\n[controller]\nadmin = "{directory}/c.sock"\n'
+            f'[volplugin]\nadmin = "{directory}/v.sock"\n'
         )
 
     def moorage(self, *arguments: str) -> Result:
@@ -44,7 +45,7 @@ class Site:
     def daemons(self) -> Iterator[None]:
         servers = [
             AdminServer(f"{self.directory}/{name}.sock", lambda: {"in_sync": True, "failures": []}, Metrics(name, "1"))
-            for name in ("n", "c")
+            for name in ("n", "v", "c")
         ]
         for server in servers:
             server.start()
@@ -85,7 +86,7 @@ def test_json_is_json_and_nothing_else(site: Site) -> None:
     assert result.exit_code == found["exit_code"] == 1
     assert ["a"] == [host["name"] for host in found["hosts"]]
     assert {"unix:" + str(site.database.socket)} == {member["remote"] for member in found["database"]["members"]}
-    assert [("netplugin", "not running"), ("controller", "not running")] == [
+    assert [(name, "not running") for name in ("netplugin", "volplugin", "controller")] == [
         (daemon["name"], daemon["problem"]) for daemon in found["daemons"]
     ]
 

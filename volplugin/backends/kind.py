@@ -80,8 +80,8 @@ class Kind(abc.ABC):
         """
 
     @abc.abstractmethod
-    def is_mounted(self, backend: Definition, there: Mounted) -> bool:
-        """Say whether what is mounted is this backend's share: by its type and source."""
+    def is_mounted(self, backend: Definition, there: Mounted, table: Sequence[Mounted]) -> bool:
+        """Say whether `there`, a mount of the `table`, is this backend's share: by its type and source."""
 
     def servers(self, backend: Definition) -> Sequence[Server]:  # noqa: ARG002
         """Return where the data comes from over the network; none for what is on the host itself."""

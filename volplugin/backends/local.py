@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from volplugin import syscalls
@@ -41,9 +41,14 @@ class Local(Kind):
         if backend.options.get(MOUNT_POINT, "no") not in {"yes", "no"}:
             raise BadDefinition(f"{MOUNT_POINT} is yes or no, not {backend.options[MOUNT_POINT]!r}")
 
-    def is_mounted(self, backend: Definition, there: Mounted) -> bool:
-        """Say whether a mount shows the directory: its root there is the end of the directory's path."""
-        return there.root == "/" or backend.source.endswith(there.root)
+    def is_mounted(self, backend: Definition, there: Mounted, table: Sequence[Mounted]) -> bool:
+        """Say whether a mount shows the directory: it is a part of the file system that the directory is on."""
+        source = PurePosixPath(backend.source)
+        on = next((m for m in reversed(table) if m != there and source.is_relative_to(m.target)), None)
+        if on is None:
+            return False
+        root = PurePosixPath(on.root) / source.relative_to(on.target)
+        return (there.device, there.root) == (on.device, str(root))
 
     def mount(self, backend: Definition, target: Path) -> None:
         """Bind the directory."""

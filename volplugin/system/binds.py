@@ -71,10 +71,11 @@ class Binds:
         if self.read([volume]).get(volume, Bind("")).path == bind.path and self._lives(target):
             self._doubted.discard(volume)
             return
-        if not self._lives(str(self._shares.target)):
+        share = self._shares.needed()
+        if not self._lives(share):
             self._shares.bury()
             raise StaleError("what was mounted of its backend is dead; it is mounted anew")
-        self._worker.call("bind", WITHIN, share=str(self._shares.target), path=bind.path, target=target)
+        self._worker.call("bind", WITHIN, share=share, path=bind.path, target=target)
         self._doubted.discard(volume)
         log.info("volume mounted", volume=str(volume), target=target)
 

@@ -53,30 +53,27 @@ class Chores:
         return failed
 
     def _do(self, volume: Volume) -> None:
-        share, mark = str(self._shares.target), str(volume.id)
+        if volume.state is VolumeState.REMOVING and volume.retain is Retain.KEEP:
+            return  # its data stays where it is
+        backend, mark = definition(self._backend), str(volume.id)
         match volume.state:
             case VolumeState.MAKING:
-                self._call(
-                    "make", backend=definition(self._backend), path=volume.path, mark=_mark(volume), **_top(volume)
-                )
-            case VolumeState.REMOVING if volume.retain is Retain.KEEP:
-                pass
+                self._call("make", backend=backend, path=volume.path, mark=_mark(volume), **_top(volume))
             case VolumeState.REMOVING:
                 self._call("rename", old=volume.path, new=trash_path(volume), volume=mark)
             case VolumeState.RESTORING:
                 self._call("rename", old=trash_path(volume), new=volume.path, volume=mark)
             case VolumeState.DELETING:
                 paths = [trash_path(volume), volume.path]  # of one that was never made, the latter
-                arguments = {"backend": definition(self._backend), "paths": paths, "volume": mark}
-                self._worker.call("delete", DELETE_WITHIN, share=share, **arguments)
+                self._call("delete", DELETE_WITHIN, backend=backend, paths=paths, volume=mark)
 
-    def _call(self, verb: str, **arguments: Any) -> None:
-        self._worker.call(verb, WITHIN, share=str(self._shares.target), **arguments)
+    def _call(self, verb: str, within: float = WITHIN, **arguments: Any) -> None:
+        self._worker.call(verb, within, share=self._shares.needed(), **arguments)
 
 
 def _mark(volume: Volume) -> dict[str, Any]:
     return {"volume": str(volume.id), "name": volume.name, "epoch": volume.epoch, "created": volume.created}
 
 
-def _top(volume: Volume) -> dict[str, int | None]:
+def _top(volume: Volume) -> dict[str, Any]:
     return {"uid": volume.uid, "gid": volume.gid, "mode": volume.mode}

@@ -30,7 +30,19 @@ class Shares:
 
     def among(self, table: Sequence[Mounted]) -> Mounted | None:
         """Return the share as it is mounted now; None where it is not, or is dead."""
-        return None if self._dead else mountinfo.at(str(self.target), table)
+        there = mountinfo.at(str(self.target), table)
+        return there if there is not None and not self._dead and self._is_ours(there, table) else None
+
+    def needed(self) -> str:
+        """Return where the share is mounted.
+
+        Raises:
+            WorkerError: it is not: what were written there would be on the host's own disk.
+
+        """
+        if self.among(mountinfo.mounts()) is None:
+            raise WorkerError(f"backend {self._backend.name} is not mounted")
+        return str(self.target)
 
     @property
     def buried(self) -> bool:
@@ -43,10 +55,10 @@ class Shares:
 
     def read(self, keys: Collection[str] | None) -> Mapping[str, Share]:
         """See `daemonkit.layer.Actuator`."""
-        there = mountinfo.at(str(self.target), mountinfo.mounts())
-        if there is None or (keys is not None and SHARE not in keys):
+        table = mountinfo.mounts()
+        if mountinfo.at(str(self.target), table) is None or (keys is not None and SHARE not in keys):
             return {}
-        return {SHARE: Share(self._backend, alive=not self._dead and self._is_ours(there))}
+        return {SHARE: Share(self._backend, alive=self.among(table) is not None)}
 
     def apply(self, change: Diff[str, Share]) -> Mapping[str, str]:
         """See `daemonkit.layer.Actuator`."""
@@ -60,10 +72,10 @@ class Shares:
         self._dead = False
         return {}
 
-    def _is_ours(self, there: Mounted) -> bool:
+    def _is_ours(self, there: Mounted, table: Sequence[Mounted]) -> bool:
         backend = self._backend
         asked = Definition(name=backend.name, kind=backend.kind, source=backend.source, options=backend.options)
         try:
-            return registry.kind(backend.kind).is_mounted(asked, there)
+            return registry.kind(backend.kind).is_mounted(asked, there, table)
         except BadDefinition:  # its package is away: what is mounted stays
             return True

@@ -28,8 +28,11 @@ def mount(backend: Mapping[str, Any], target: str) -> None:
             f"{at} is not empty: what was to be on backend {definition.name} was written there; move it away"
         )
     kind.mount(definition, at)
-    there = mountinfo.at(target, mountinfo.mounts())
-    if there is None or not kind.is_mounted(definition, there):
+    table = mountinfo.mounts()
+    there = mountinfo.at(target, table)
+    if there is None or not kind.is_mounted(definition, there, table):
+        if there is not None:
+            syscalls.unmount(at, detach=True)
         log = kind.log_tail(definition)
         raise BackendError(
             f"the mount program reported success, but {definition.source} is not mounted"

@@ -159,6 +159,16 @@ def test_the_failure_of_a_key_that_is_no_longer_planned_is_forgotten(daemon: Dae
     eventually(lambda: not daemon.loop.failures())
 
 
+def test_who_is_impatient_gets_the_first_failure_without_waiting_for_a_repetition(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.plan["low"] = {"bad": 1}
+    daemon.low.refused = {"bad": "no such device"}
+
+    failed = daemon.loop.settle([("low", "bad")], time.monotonic() + 60, patient=False)
+
+    assert {("low", "bad"): "no such device"} == failed
+
+
 def test_a_layer_that_cannot_be_read_fails_its_waiters_and_no_other_layer_s(daemon: Daemon) -> None:
     daemon.start()
     daemon.plan = {"low": {"a": 1}, "high": {"a": 1}}
