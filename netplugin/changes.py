@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from daemonkit.loop import Key
 from netplugin.plan.reservations import reservation_key
-from netplugin.plan.rules import family
+from netplugin.plan.rules import parts
 from netplugin.plan.wiring import endpoint_key
 from records.model import Address, Block, Endpoint, Host, Published, Space, Tenant
 from records.store import Change
@@ -34,7 +34,7 @@ def _concerned(change: Change) -> set[Key] | None:
         return {("links", endpoint_key(record)), ("ports", endpoint_key(record))}
     if isinstance(record, Published):
         key = reservation_key(record)
-        return {("reservations", key), ("firewall", family(record.host_ip)), ("connections", key)}
+        return {("reservations", key), ("connections", key), *(("firewall", part) for part in parts(record))}
     if isinstance(record, Host):
         return set() if change.old is not None and change.new is not None else None
     return set() if isinstance(record, NOTHING) else None

@@ -16,7 +16,7 @@ from netplugin.endpoints import Created, Endpoints, Joined
 from netplugin.networks import Networks
 from netplugin.plan.claims import Look
 from netplugin.plan.reservations import reservation_key
-from netplugin.plan.rules import family
+from netplugin.plan.rules import parts
 from netplugin.plan.wiring import endpoint_key, uplink_key, vrf_key
 from netplugin.publishing import Publishing
 from netplugin.uplinks import Nics, no_nics
@@ -138,7 +138,7 @@ class NetworkDriver:
         """
         rows = self._publishing.program(request)
         keys: set[Key] = {("reservations", reservation_key(row)) for row in rows}
-        keys |= {("firewall", family(row.host_ip)) for row in rows}
+        keys |= {("firewall", part) for row in rows for part in parts(row)}
         reasons = self._loop.settle(keys, time.monotonic() + SYSTEM_WITHIN, look=False) if keys else {}
         if reasons:
             self._publishing.revoke(request.endpoint_id)

@@ -5,12 +5,24 @@ Everything is by interface name: `mg-+` is every gateway port of ours, and of no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from netplugin.plan.claims import reachable
 from netplugin.plan.isolation import ALL_GATEWAYS, TRUE_SOURCES, Routed, forwarding, host_services
-from netplugin.plan.publishing import passage, translations
-from netplugin.plan.rules import BYPASS_CHAIN, FAMILIES, MASQUERADE_CHAIN, Family, Rule, Ruleset
+from netplugin.plan.publishing import passage, served, translations
+from netplugin.plan.rules import (
+    BYPASS_CHAIN,
+    FAMILIES,
+    MASQUERADE_CHAIN,
+    SPREAD,
+    Family,
+    Part,
+    Rule,
+    Ruleset,
+    Span,
+    family,
+    span,
+)
 from netplugin.plan.wiring import Wiring
 from records.model import LINK, Gateway, IpAddress, Published, gateway_port
 from records.snapshot import Records
@@ -19,14 +31,23 @@ ALL_ENDPOINTS = f"{LINK}+"  # the host's end of every link
 
 
 class Firewall(Wiring):
-    """Planner of the rules; the keys are the address families."""
+    """Planner of the rules; the keys are the address families, and the spans of published ports."""
 
     __slots__ = ()
 
-    def keys(self, source: Records) -> Collection[Family]:  # noqa: ARG002  # both families always
-        return FAMILIES
+    def keys(self, source: Records) -> Collection[Part]:
+        return {*FAMILIES, *map(span, self.published(source))}
 
-    def want(self, source: Records, key: Family) -> Ruleset | None:
+    def want(self, source: Records, key: Part) -> Ruleset | None:
+        return self._ports(source, key) if isinstance(key, Span) else self._networks(source, key)
+
+    def _ports(self, source: Records, among: Span) -> Ruleset | None:
+        """Return the rules of some published ports."""
+        rules = list(translations(self._published(source, among.holds)))
+        return Ruleset.of(rules, among.chains) if rules else None
+
+    def _networks(self, source: Records, key: Family) -> Ruleset | None:
+        """Return the other rules of a family."""
         routed = sorted(self._routed(source, key), key=lambda r: (gateway_port(r[0]), str(r[2])))
         if not any(self.vrfs(source)) or (key == "ipv6" and not routed):
             return None  # IPv6 is off on the links' host ends (system/links.py): without a gateway nothing gets in
@@ -36,19 +57,19 @@ class Firewall(Wiring):
             if network.gateway is Gateway.NAT
         ]
         ports = [(gateway_port(vrf), cidr) for vrf, _, cidr in routed]
-        published = list(translations(self._published(source, key)))
-        passed = list(passage(ports, ALL_GATEWAYS)) if published else []
+        publishes = any(self._published(source, lambda row: family(row.host_ip) == key))
+        passed = list(passage(ports, ALL_GATEWAYS)) if publishes else []
         admitted = [_BYPASS, *_martians(key), TRUE_SOURCES]
         return Ruleset.of(
-            [*admitted, *published, *masquerade, *passed, *forwarding(routed), *host_services(routed)],
+            [*admitted, *masquerade, *passed, *forwarding(routed), *host_services(routed)],
+            empty=SPREAD[key] if publishes else (),
         )
 
-    def _published(self, source: Records, family: Family) -> Iterator[tuple[Published, IpAddress]]:
-        """Yield each published port of the family with its container's address."""
-        version = 4 if family == "ipv4" else 6
+    def _published(self, source: Records, wanted: Callable[[Published], bool]) -> Iterator[tuple[Published, IpAddress]]:
+        """Yield each wanted port that rules serve, with its container's address."""
         for row in self.published(source):
-            endpoint = source.endpoints.get(row.endpoint)
-            own = None if endpoint is None or row.host_ip.version != version else reachable(source, endpoint, version)
+            endpoint = source.endpoints.get(row.endpoint) if wanted(row) and served(row) else None
+            own = None if endpoint is None else reachable(source, endpoint, row.host_ip.version)
             if own is not None:
                 yield row, own.ip
 

@@ -6,38 +6,41 @@ this way is masqueraded: the container would else answer him directly, past the 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from netplugin.plan.claims import ANY
-from netplugin.plan.rules import FORWARD_CHAIN, LOOPBACK_CHAIN, MASQUERADE_CHAIN, PUBLISHED_CHAIN, Rule
-from records.model import IpAddress, IpNetwork, Protocol, Published
+from netplugin.plan.rules import FORWARD_CHAIN, LOOPBACK_CHAIN, MASQUERADE_CHAIN, PUBLISHED_CHAIN, Rule, span
+from records.model import IpAddress, IpNetwork, Published
 
 DNAT = "-m conntrack --ctstate DNAT"
 
 
+def served(row: Published) -> bool:
+    """Whether a rule serves the port.
+
+    None does one of ::1: the kernel does not let the answer of another machine in (`netplugin.system.relay`).
+    """
+    return row.host_ip.version == 4 or not row.host_ip.is_loopback
+
+
 def translations(ports: Iterable[tuple[Published, IpAddress]]) -> Iterator[Rule]:
-    """Yield a rule for each port of one family, with its container's address.
+    """Yield a rule for each port of one span, with its container's address.
 
     A port of 127.0.0.1 is looked for in OUTPUT alone: PREROUTING comes before the kernel refuses loopback addresses on
-    the wire, so a neighbour of the host could reach it.  One of ::1 has none: the kernel does not let the answer of
-    another machine in (`netplugin.system.relay`).
+    the wire, so a neighbour of the host could reach it.
     """
-    ordered = sorted(ports, key=lambda p: (p[0].protocol, p[0].host_port, p[0].host_ip.packed))
-    if any(ip.version == 6 for _, ip in ordered):
-        yield Rule.make("nat", PUBLISHED_CHAIN, "-d ::1/128 -j RETURN")
-    for row, ip in ordered:
-        if ip.version == 4 or not row.host_ip.is_loopback:
-            yield _translation(row.protocol, row.host_ip, row.host_port, ip, row.port)
+    for row, ip in sorted(ports, key=lambda p: (p[0].host_port, p[0].host_ip.packed)):
+        to = f"[{ip}]:{row.port}" if ip.version == 6 else f"{ip}:{row.port}"
+        base = LOOPBACK_CHAIN if row.host_ip.is_loopback else PUBLISHED_CHAIN
+        match = f"{_asked(row.host_ip)}-p {row.protocol} -m {row.protocol} --dport {row.host_port}"
+        yield Rule.make("nat", span(row).chain(base), f"{match} -j DNAT --to-destination {to}")
 
 
-@functools.lru_cache(maxsize=2**14)  # of a thousand ports one changes
-def _translation(protocol: Protocol, host_ip: IpAddress, host_port: int, ip: IpAddress, port: int) -> Rule:
-    to = f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
-    match = "" if host_ip in ANY else f"-d {host_ip} "
-    chain = LOOPBACK_CHAIN if host_ip.is_loopback else PUBLISHED_CHAIN
-    text = f"{match}-p {protocol} -m {protocol} --dport {host_port} -j DNAT --to-destination {to}"
-    return Rule.make("nat", chain, text)
+def _asked(host_ip: IpAddress) -> str:
+    """Return the match of the address that a port is asked by."""
+    if host_ip not in ANY:
+        return f"-d {host_ip} "
+    return "" if host_ip.version == 4 else "! -d ::1/128 "
 
 
 def passage(routed: Sequence[tuple[str, IpNetwork]], gateways: str) -> Iterator[Rule]:

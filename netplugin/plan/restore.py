@@ -9,7 +9,7 @@ import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from netplugin.plan.rules import CHAINS, Rule, Ruleset
+from netplugin.plan.rules import CHAINS, SPREAD, Chains, Family, Part, Rule, Ruleset, Span
 
 COMMENT = re.compile(r'--comment "?moorage:([0-9a-f]+)"?')
 
@@ -29,25 +29,42 @@ def parse(text: str) -> dict[str, list[str]]:
     return tables
 
 
-def ours(saved: Saved) -> Ruleset | None:
-    """Return what is ours of it, or None where nothing is.
+def divided(family: Family, saved: Saved) -> dict[Part, Saved]:
+    """Return the same lines by the part that they concern: what is not of a span is its family's."""
+    found: dict[Part, dict[str, list[str]]] = {family: {}}
+    for table, lines in saved.items():
+        for line in lines:
+            found.setdefault(_part(family, line), {}).setdefault(table, []).append(line)
+    return dict(found)
+
+
+def _part(family: Family, line: str) -> Part:
+    """Return whose a line is: a span's chains, their rules, and the jumps of ours to them are the span's."""
+    words = line.split()
+    chain = words[1] if line.startswith("-A") else words[0][1:]
+    target = words[-1] if chain in SPREAD[family] else ""
+    return Span.of_chain(family, chain) or Span.of_chain(family, target) or family
+
+
+def ours(saved: Saved, among: Chains = CHAINS) -> Ruleset | None:
+    """Return what is ours of it, in chains of `among`, or None where nothing is.
 
     What somebody else has put into a chain of ours is among it, without a digest, so that it will not stay.  A jump of
     ours ahead of the administrator's rules is not among it, so that it will move.
     """
     rules, jumps, chains = list[Rule](), list[Rule](), list[tuple[str, str]]()
-    for table, own in CHAINS.items():
+    for table, own in among.items():
         lines = saved.get(table, ())
-        ahead = {number for chain in _builtin(table) for number in _ahead(lines, chain)}
+        ahead = {number for chain in _leading(own) for number in _ahead(lines, chain)}
         for number, line in enumerate(lines):
             if line.startswith(":"):
                 if (chain := line[1:].partition(" ")[0]) in own:
                     chains.append((table, chain))
             elif (rule := _ours(table, line)).chain in own:
                 rules.append(rule)
-            elif rule.digest and number not in ahead:
+            elif _leads(table, rule) and number not in ahead:
                 jumps.append(rule)
-    return Ruleset.found(rules, jumps, chains) if chains or jumps else None
+    return Ruleset.found(rules, jumps, chains, among) if chains or jumps else None
 
 
 def shown(ruleset: Ruleset | None) -> Saved:
@@ -61,18 +78,17 @@ def shown(ruleset: Ruleset | None) -> Saved:
     return tables
 
 
-def script(saved: Saved, wanted: Ruleset | None) -> str:
+def script(saved: Saved, wanted: Ruleset | None, among: Chains = CHAINS) -> str:
     """Return the lines for `iptables-restore --noflush`; empty where nothing is to do."""
-    lines = [line for table in CHAINS for line in _table(table, saved.get(table, ()), wanted)]
+    lines = [line for table, own in among.items() for line in _table(table, own, saved.get(table, ()), wanted)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator[str]:
+def _table(table: str, own: Mapping[str, Sequence[str]], saved: Sequence[str], wanted: Ruleset | None) -> Iterator[str]:
     """Yield the lines of one table: jumps that must go, chains, jumps that must come."""
-    own = CHAINS[table]
     have: dict[str, list[str]] = {}  # chain of ours -> its rules
     jumps: dict[str, str] = {}  # line -> digest
-    ahead = {chain: [saved[number] for number in _ahead(saved, chain)] for chain in _builtin(table)}
+    ahead = {chain: [saved[number] for number in _ahead(saved, chain)] for chain in _leading(own)}
     early = {line for lines in ahead.values() for line in lines}
     for line in saved:
         chain = line.split(maxsplit=2)[1] if line.startswith("-A") else line[1:].partition(" ")[0]
@@ -80,12 +96,12 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
             have.setdefault(chain, [])
             if line.startswith("-A"):
                 have[chain].append(line)
-        elif line.startswith("-A") and (digest := _ours(table, line).digest):
-            jumps[line] = digest
-    want: dict[str, list[Rule]] = {}
-    for rule in () if wanted is None else wanted.rules:
+        elif line.startswith("-A") and _leads(table, rule := _ours(table, line)):
+            jumps[line] = rule.digest
+    want: dict[str, list[Rule]] = {chain: [] for of, chain in (wanted.chains if wanted else ()) if of == table}
+    for rule in wanted.rules if wanted else ():
         if rule.table == table:
-            want.setdefault(rule.chain, []).append(rule)
+            want[rule.chain].append(rule)
     leading = [] if wanted is None else [jump for jump in wanted.jumps if jump.table == table]
     keep = {digest for line, digest in jumps.items() if line not in early} & {jump.digest for jump in leading}
     lines = [f"-D {line.removeprefix('-A ')}" for line, digest in jumps.items() if digest not in keep]
@@ -103,9 +119,14 @@ def _table(table: str, saved: Sequence[str], wanted: Ruleset | None) -> Iterator
         yield from (f"*{table}", *new, *lines, "COMMIT")
 
 
-def _builtin(table: str) -> set[str]:
-    """Return the chains of iptables itself that lead to ours."""
-    return {place.partition(" ")[0] for places in CHAINS[table].values() for place in places}
+def _leads(table: str, rule: Rule) -> bool:
+    """Whether a rule of another chain than the part's own is the part's to keep or to delete, as a jump to these."""
+    return bool(rule.digest) or rule.chain in CHAINS[table]
+
+
+def _leading(own: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the chains that lead to our `own`."""
+    return {place.partition(" ")[0] for places in own.values() for place in places}
 
 
 def _ahead(saved: Sequence[str], chain: str) -> list[int]:

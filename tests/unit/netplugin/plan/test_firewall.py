@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from netplugin.plan.firewall import Firewall
-from netplugin.plan.rules import FAMILIES, Family, Rule, Ruleset
+from netplugin.plan.rules import FAMILIES, Family, Part, Rule, Ruleset, Span
+from netplugin.plan.rules import parts as concerned
 from records.memory import MemoryStore
 from records.model import (
     DockerNetwork,
@@ -134,12 +135,18 @@ def records(*networks: Sequence[Record]) -> Records:
     return MemoryStore().commit([Insert(record) for record in [HOST, TENANT, SPACE, *(r for n in networks for r in n)]])
 
 
+def parts(records: Records) -> Sequence[Part]:
+    """Return what the planner has rules of, the families first."""
+    return sorted(Firewall("a").keys(records), key=lambda part: (isinstance(part, Span), str(part)))
+
+
 def text(records: Records) -> str:
-    """Return the rules of both families, their digests left out."""
+    """Return the rules of all parts, their digests left out."""
     lines = []
-    for family in FAMILIES:
-        ruleset = Firewall("a").want(records, family)
-        lines.append(f"# {family}")
+    for part in parts(records):
+        ruleset = Firewall("a").want(records, part)
+        if ruleset is not None or part in FAMILIES:
+            lines.append(f"# {part}")
         if ruleset is not None:
             jumps = sorted(ruleset.jumps, key=lambda rule: (rule.chain, rule.text), reverse=True)
             lines += [f"-t {rule.table} -I {rule.chain} {rule.text}" for rule in jumps]
@@ -173,19 +180,42 @@ def test_the_order_in_which_ports_came_does_not_matter() -> None:
     assert text(records(NAT, DUAL, *SERVING)) == text(records(NAT, DUAL, *SERVING[::-1]))
 
 
-def test_one_port_more_is_one_rule_more() -> None:
-    few, more = records(NAT, DUAL, *SERVING[:2]), records(NAT, DUAL, *SERVING)
+def test_one_port_more_is_one_rule_more_in_one_part() -> None:
+    few, more = (
+        {part: ruleset.rules for part in parts(given) if (ruleset := Firewall("a").want(given, part)) is not None}
+        for given in (records(NAT, DUAL, *SERVING[:2]), records(NAT, DUAL, *SERVING))
+    )
 
-    for family, count in (("ipv4", 0), ("ipv6", 1)):
-        before, after = (Firewall("a").want(r, family) for r in (few, more))  # type: ignore[arg-type]
-        assert before is not None
-        assert after is not None
-        assert count == len(set(after.rules) - set(before.rules))
-        assert before.chains == after.chains
+    changed = {part: set(more[part]) - set(few.get(part, ())) for part in more if more[part] != few.get(part)}
+    assert {Span("ipv6", Protocol.UDP, 0)} == changed.keys()  # the other port is of ::1, which no rule serves
+    assert 1 == len(changed[Span("ipv6", Protocol.UDP, 0)])
+    assert few.keys() < more.keys()
+
+
+def test_a_port_concerns_its_span_and_its_family_alone() -> None:
+    before = records(NAT, DUAL, *SERVING)
+    for row in before.published:
+        after = Records(before.tables.set("Published", before.published.without(row.id)))
+
+        every, planner = {*parts(before), *parts(after)}, Firewall("a")
+        assert {part for part in every if planner.want(before, part) != planner.want(after, part)} <= {*concerned(row)}
+
+
+@pytest.mark.parametrize(("port", "span"), [(1, 0), (63, 0), (64, 1), (65535, 1023)])
+def test_a_span_is_known_by_the_names_of_its_chains(port: int, span: int) -> None:
+    row = next(r for r in serving(NAT, 1, "10.1.0.2/16", None, f"sctp 0.0.0.0 {port} 1") if isinstance(r, Published))
+    _, found = concerned(row)
+    assert isinstance(found, Span)
+
+    assert (span, True) == (found.number, found.holds(row))
+    for chain in found.chains["nat"]:
+        assert found == Span.of_chain("ipv4", chain)
+        assert len(chain) <= 28
+    assert Span.of_chain("ipv4", "MOORAGE-PUBLISHED") is None
 
 
 def test_both_families_are_always_looked_at_so_that_rules_left_behind_are_found() -> None:
-    assert ("ipv4", "ipv6") == Firewall("a").keys(records())
+    assert {"ipv4", "ipv6"} == Firewall("a").keys(records())
 
 
 def test_networks_of_another_host_make_no_rules() -> None:
