@@ -43,10 +43,10 @@ def _serve(request: Request, told: int) -> None:
     """Be the mount until it is unmounted; `told` hears when it is there, or why not."""
 
     def mounted() -> None:
+        os.setsid()  # who kills the mount program while it still tries kills us too
         os.write(told, MOUNTED)
         os.close(told)
 
-    os.setsid()
     try:
         connection = connect(request)
         silent = os.open(os.devnull, os.O_RDWR)
