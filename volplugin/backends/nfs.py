@@ -51,7 +51,7 @@ class Nfs(Kind):
         share = nfs_options.share(backend.source, backend.options)
         return [Server(share.host, share.port)]
 
-    def is_mounted(self, backend: Definition, there: Mounted) -> bool:
+    def is_mounted(self, backend: Definition, there: Mounted, table: Sequence[Mounted]) -> bool:  # noqa: ARG002
         """Say whether a mount is the export."""
         source = nfs_options.share(backend.source, backend.options).source
         return there.type in TYPES and there.source.rstrip("/") == source.rstrip("/")

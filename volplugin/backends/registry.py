@@ -6,8 +6,9 @@ from importlib.metadata import entry_points
 
 from volplugin.backends.kind import GROUP, BadDefinition, Definition, Kind
 from volplugin.backends.local import Local
+from volplugin.backends.nfs import Nfs
 
-OURS: dict[str, type[Kind]] = {kind.NAME: kind for kind in (Local,)}
+OURS: dict[str, type[Kind]] = {kind.NAME: kind for kind in (Local, Nfs)}
 
 
 def names() -> list[str]:

@@ -14,17 +14,17 @@ def mounted(kind: str, source: str) -> Mounted:
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "fuse.nfs4"])
 def test_a_mount_is_the_export_by_its_type_and_source(kind: str) -> None:
-    assert Nfs().is_mounted(NAS, mounted(kind, "nas:/srv/a"))
-    assert Nfs().is_mounted(NAS, mounted(kind, "nas:/srv/a/"))
+    assert Nfs().is_mounted(NAS, mounted(kind, "nas:/srv/a"), ())
+    assert Nfs().is_mounted(NAS, mounted(kind, "nas:/srv/a/"), ())
 
 
 @pytest.mark.parametrize(("kind", "source"), [("ext4", "nas:/srv/a"), ("nfs4", "nas:/srv"), ("nfs4", "other:/srv/a")])
 def test_another_mount_is_not(kind: str, source: str) -> None:
-    assert not Nfs().is_mounted(NAS, mounted(kind, source))
+    assert not Nfs().is_mounted(NAS, mounted(kind, source), ())
 
 
 def test_the_whole_tree_of_a_server_is_a_source() -> None:
-    assert Nfs().is_mounted(Definition(name="n", kind="nfs", source="nas:/"), mounted("nfs4", "nas:/"))
+    assert Nfs().is_mounted(Definition(name="n", kind="nfs", source="nas:/"), mounted("nfs4", "nas:/"), ())
 
 
 def test_the_server_is_known_with_its_port() -> None:
