@@ -12,7 +12,6 @@ from lab.image import IMAGE
 from lab.lab import Lab, leftovers
 from lab.node import Node
 from lab.traces import volume_mounts
-from tests.system.steps import refused
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("machine")]
 
