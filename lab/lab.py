@@ -34,7 +34,7 @@ class Lab:
     ... as eth1 (for tunnels).  `outside` is 203.0.113.9, which hosts reach through the fabric and containers only
     through NAT.  `add` puts machines that are not ours, such as storage servers, beside the hosts.  Every machine knows
     the others by name.  Labs of different names know nothing of each other.  `release` is whose Docker they run: a
-    name or version that `dockers.find` takes.
+    name or version that `dockers.find` takes.  With `shared` all hosts use the records of the first.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Lab:
         ovs: bool = True,
         moorage: bool = True,
         config: Config | None = None,
+        shared: bool = False,
         mtu: int = 1500,
         root: Path = ROOT,
     ) -> None:
@@ -57,6 +58,7 @@ class Lab:
         self.added: list[Node] = []
         self._daemons = {"docker": docker, "ovs": ovs, "moorage": moorage}
         self._config = config
+        self._shared = shared
         self._claim: socket.socket | None = None
 
     @property
@@ -117,6 +119,8 @@ class Lab:
 
     def _start(self, host: Host, image: Path) -> None:
         host.boot()
+        if self._shared:
+            host.records_at = self.host.address
         if self._config is not None:
             host.configure(self._config)
         host.start(**self._daemons)

@@ -19,6 +19,7 @@ Config: TypeAlias = Mapping[str, Mapping[str, Option]]  # {section: {option: val
 CONFIG = "/etc/moorage/moorage.toml"
 CHECKOUT = Path(__file__).parents[1]
 _FIND = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "  # whatever directory we are called in
+RECORDS_PORT, RAFT_PORT = 6641, 6640  # TCP, of a host that serves the records of others too
 DAEMONS = {  # in the order of their start: (module with `main`, the socket that is there when it can be used)
     "moorage-db": ("records.server", "/run/moorage/db.sock"),
     "moorage-controller": ("controller.agent", "/run/moorage/controller.sock"),
@@ -32,11 +33,14 @@ class WithMoorage(Node):
 
     PRIVATE: ClassVar[tuple[str, ...]] = ("/var/lib/moorage", "/etc/moorage")
 
+    records_at: str | None = None  # address of the host whose records it uses; None: it has its own
+
     def start_moorage(self, config: Config | None = None) -> None:
         """Start all daemons, in order; `config` replaces the configuration file, which has nothing but it."""
         if config is not None or not self.path(CONFIG).exists():
             self.configure(config or {})
-        self.start_db()
+        if self.records_at in {None, self.address}:
+            self.start_db()
         self.start_controller()
         self.start_netplugin()
         self.start_volplugin()
@@ -66,13 +70,23 @@ class WithMoorage(Node):
 
     def configure(self, config: Config) -> None:
         """Write the configuration file: only what differs from the defaults."""
+        config = {"records": self._records(), **config}
         sections = [
             f"[{section}]\n" + "".join(f"{option} = {json.dumps(value)}\n" for option, value in options.items())
             for section, options in config.items()
+            if options
         ]  # what JSON and TOML call a string, a number, a truth value or a list of strings is the same
         file = self.path(CONFIG)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(sections))
+
+    def _records(self) -> Mapping[str, Option]:
+        if self.records_at is None:
+            return {}
+        shared = f"tcp:{self.records_at}:{RECORDS_PORT}"
+        if self.records_at != self.address:
+            return {"remote": shared}
+        return {"remote": f"unix:{DAEMONS['moorage-db'][1]},{shared}", "raft": f"tcp:{self.records_at}:{RAFT_PORT}"}
 
     def _start(self, name: str) -> None:
         module, path = DAEMONS[name]

@@ -264,3 +264,16 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(LabError, match="not a directory of ours alone"):
         Lab(NAME, root=root).start()
+
+
+def test_hosts_may_share_the_records_of_the_first() -> None:
+    network = ("network", "create", "-d", "moorage-net", "--ipam-driver", "moorage-net", "--subnet", "10.1.0.0/24")
+    with Lab(NAME, hosts=2, shared=True) as lab_:
+        first, second = lab_.hosts
+        second.docker(*network, "web")
+        told = first.exec("ovsdb-client", "dump", "unix:/run/moorage/db.sock", "Moorage", "Host", "name")
+
+        assert "h1" in told
+        assert "h2" in told
+        assert "moorage-db" not in second.procs
+    assert [] == leftovers(lab_.place)
