@@ -214,7 +214,7 @@ class Docker(RuleBasedStateMachine):
         """A thing of ours is gone; events of the system, or else the look every 30 s, tell."""
         there = self.host.system[layer].there
         if there:
-            there.pop(min(there))
+            there.pop(min(there, key=str))  # keys of one layer may be of several types
         self.host.swept()
 
     @precondition(lambda self: self.stale and self.host.store.problem() is None)
