@@ -1,5 +1,5 @@
 # Everything here is run as root on a Debian machine, and may be repeated.
-.PHONY: help install-deps demo test check bench clean
+.PHONY: help install-deps demo test dockers guest check bench clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
@@ -12,11 +12,14 @@ install-deps:  ## Install Debian packages and .venv (the others do it themselves
 demo: install-deps  ## Show the main job on a real Docker; KEEP=1 leaves the lab up
 	$(BIN)/python -m lab.demo $(if $(KEEP),--keep)
 
-test: check dockers  ## Run all checks and tests; ARGS='-k name' for some, ARGS='--docker 26.1' on another Docker
+test: check dockers guest  ## Run all checks and tests; ARGS='-k name' for some, ARGS='--docker 26.1' on another Docker
 	$(BIN)/pytest $(ARGS)
 
 dockers: install-deps  ## Unpack the Docker of other Debian releases, for the tests
 	@lab/dockers.sh
+
+guest: install-deps  ## Make the image of the tests' guest, a machine in QEMU with Debian's own kernel (minutes, once)
+	$(BIN)/python -m lab.guest
 
 check: install-deps  ## Check format, style, types and directions of import
 	$(BIN)/ruff format --check .

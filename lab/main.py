@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from lab.command import LabError
+from lab.guest.guest import start as start_guest
 from lab.lab import Lab, sweep
 
 
@@ -56,6 +57,22 @@ def up(hosts: int, name: str, docker: str, *, bare: bool) -> None:
                 time.sleep(1)  # and not signal.pause(), which would not see a signal that came just before
     except KeyboardInterrupt:
         click.echo("stopped")
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
+def guest(words: tuple[str, ...]) -> None:
+    """Start a guest, with Debian's own kernel, and run COMMAND there, or the lines that you type.
+
+    It has systemd, Docker, the kernel's NFS server and this checkout, but no network card, and goes when you leave.
+    """
+    with start_guest(tell=lambda line: click.echo(line, err=True)) as machine:
+        machine.install()
+        if words:
+            click.echo(machine.exec(*words), nl=False)
+            return
+        for line in sys.stdin:
+            click.echo(machine.exec("sh", "-c", f"exec 2>&1; {line}", check=False), nl=False)
 
 
 @commands.command()

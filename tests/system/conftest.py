@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from controller.agent import Controller
+from lab.guest.guest import Guest
+from lab.guest.guest import start as start_guest
 from lab.host import Host
 from lab.lab import Lab, leftovers
 from lab.moorage import CONFIG, DAEMONS
@@ -30,6 +32,7 @@ TOOLS = (
     "mount.nfs",
     "nft",
     "ovs-vswitchd",
+    "qemu-system-x86_64",
     "rpcbind",
 )
 
@@ -66,6 +69,14 @@ def host(lab: Lab) -> Iterator[Host]:
         for name in DAEMONS:
             host.procs[name].kill()
     host.repair()
+
+
+@pytest.fixture(scope="session")
+def guest(machine: None) -> Iterator[Guest]:
+    """A machine in QEMU with Debian's kernel, Docker, the kernel's NFS server and this checkout."""
+    with start_guest() as guest:
+        guest.install()
+        yield guest
 
 
 @pytest.fixture(scope="module")
