@@ -105,7 +105,7 @@ def test_what_is_not_kept_cannot_be_given_up(config: Path, w: World, network: st
 def test_without_records_it_says_so(
     config: Path, database: Database, w: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.sticky.RECORDS_WITHIN", 0.2)
+    monkeypatch.setattr("cli.store.RECORDS_WITHIN", 0.2)
     config.write_text(f'[records]\nremote = "{database.remote}x"\n')
 
     assert moorage(config).exit_code == 3

@@ -122,7 +122,7 @@ def check_mark(directory: Path, volume: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise BackendError(f"{directory.name} has no marker {marker(directory).name}: it is not touched") from error
     except msgspec.DecodeError as error:
-        raise BackendError(f"{marker(directory).name} cannot be read: {directory.name} is not touched") from error
+        raise BackendError(f"{marker(directory).name} of {directory.name} cannot be read: it is not touched") from error
     if mark.get("volume") != volume:
         raise BackendError(f"{directory.name} is of another volume ({mark.get('volume')}): it is not touched")
     return mark

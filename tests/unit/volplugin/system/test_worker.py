@@ -1,0 +1,96 @@
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker("disk")
+    yield made
+    made.stop()
+
+
+def pid(worker: Worker) -> int:
+    process = worker._process
+    assert process is not None
+    return process.pid
+
+
+def test_a_call_is_answered_by_another_process(worker: Worker, tmp_path: Path) -> None:
+    size = worker.call("alive", 20, target=str(tmp_path))
+
+    assert size["total"] >= size["free"] >= size["available"]
+    assert pid(worker) != os.getpid()
+
+
+def test_what_cannot_be_done_is_told_and_the_process_goes_on(worker: Worker, tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="nothing: No such file or directory"):
+        worker.call("alive", 20, target=f"{tmp_path}/nothing")
+    first = pid(worker)
+
+    worker.call("alive", 20, target=str(tmp_path))
+
+    assert first == pid(worker)
+
+
+def test_one_that_does_not_answer_is_abandoned_and_further_calls_fail_at_once(worker: Worker, tmp_path: Path) -> None:
+    worker.call("alive", 20, target=str(tmp_path))
+    os.kill(pid(worker), signal.SIGSTOP)
+
+    with pytest.raises(HungError, match=r"backend disk does not answer \(alive hung for 0\.2 s\)"):
+        worker.call("alive", 0.2, target=str(tmp_path))
+
+    began = time.monotonic()
+    with pytest.raises(HungError, match="backend disk does not answer"):
+        worker.call("alive", 60, target=str(tmp_path))
+    assert time.monotonic() - began < 30
+    assert worker._process is None
+
+
+def test_an_answer_to_a_retry_closes_the_breaker(worker: Worker, tmp_path: Path) -> None:
+    worker.call("alive", 20, target=str(tmp_path))
+    os.kill(pid(worker), signal.SIGSTOP)
+    with contextlib.suppress(HungError):
+        worker.call("alive", 0.1, target=str(tmp_path))
+
+    worker.retry("alive", 20, target=str(tmp_path))
+
+    assert worker.problem is None
+    worker.call("alive", 20, target=str(tmp_path))
+
+
+def test_an_answer_that_it_cannot_be_done_is_an_answer_too(worker: Worker, tmp_path: Path) -> None:
+    worker._hung = (time.monotonic(), "mount")
+
+    with pytest.raises(WorkerError):
+        worker.retry("alive", 20, target=f"{tmp_path}/nothing")
+
+    assert worker.problem is None
+
+
+def test_one_that_was_killed_is_told_and_the_next_call_has_a_new_one(worker: Worker, tmp_path: Path) -> None:
+    worker.call("alive", 20, target=str(tmp_path))
+    os.kill(pid(worker), signal.SIGKILL)
+
+    with pytest.raises(WorkerError, match="the worker of backend disk ended"):
+        worker.call("alive", 20, target=str(tmp_path))
+    worker.call("alive", 20, target=str(tmp_path))
+
+
+def test_a_call_that_waits_for_another_one_waits_no_longer_than_it_may(worker: Worker, tmp_path: Path) -> None:
+    with worker._lock, pytest.raises(HungError, match=r"backend disk is busy: alive was not begun within 0\.1 s"):
+        worker.call("alive", 0.1, target=str(tmp_path))
+
+
+def test_a_dead_mount_is_told_apart_from_what_cannot_be_done(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_exchange", lambda _call, _until: {"error": "Stale file handle", "kind": "gone"})
+
+    with pytest.raises(StaleError, match="Stale file handle"):
+        worker.call("alive", 20, target="/")
