@@ -30,6 +30,7 @@ from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
 
 LOOK, LOOK_HUNG = 10.0, 2.0  # seconds between looks at a backend that answers, and at one that does not
 LOOK_WITHIN = 5.0  # seconds for the answer
+PROBE_WITHIN = 30.0  # seconds: GlusterFS's client waits 10 s for a silent server, though another one answers
 IDLE = 60.0  # seconds that a share nobody uses stays mounted: the next volume need not wait for it
 
 log = structlog.get_logger()
@@ -118,7 +119,7 @@ class Keeper:
             if mounted:
                 self.size = self.worker.retry("alive", LOOK_WITHIN, target=str(self.shares.target))
             elif hung:
-                self.worker.retry("probe", LOOK_WITHIN, backend=definition(self.backend))
+                self.worker.retry("probe", PROBE_WITHIN, backend=definition(self.backend))
         except StaleError:
             log.warning("share is dead", backend=self.backend.name)
             self.shares.bury()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from volplugin.backends.glusterfs import GlusterFS
 from volplugin.backends.kind import GROUP, BadDefinition, Definition, Kind
 from volplugin.backends.local import Local
 from volplugin.backends.nfs import Nfs
 
-OURS: dict[str, type[Kind]] = {kind.NAME: kind for kind in (Local, Nfs)}
+OURS: dict[str, type[Kind]] = {kind.NAME: kind for kind in (Local, Nfs, GlusterFS)}
 
 
 def names() -> list[str]:
