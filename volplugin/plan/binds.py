@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from records.model import BackendId, VolumeId
 from records.snapshot import Records
-from volplugin.plan.needs import held
+from volplugin.plan.needs import held, is_held
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,9 +28,11 @@ class Binds:
 
     def keys(self, source: Records) -> Collection[VolumeId]:
         """See `daemonkit.layer.Planner`."""
-        return held(source, self.host, self.boot, self.backend).keys()
+        return {volume.id for volume in held(source, self.host, self.boot, self.backend)}
 
     def want(self, source: Records, key: VolumeId) -> Bind | None:
         """See `daemonkit.layer.Planner`."""
-        volume = held(source, self.host, self.boot, self.backend).get(key)
-        return None if volume is None else Bind(volume.path)
+        volume = source.volumes.get(key)
+        if volume is None or volume.backend != self.backend or not is_held(source, volume, self.host, self.boot):
+            return None
+        return Bind(volume.path)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from records.model import BackendId, Retain, Volume, VolumeId, VolumeState
 from records.snapshot import Records
 from records.writes import Delete, Update, Write
-from volplugin.plan.needs import chores
+from volplugin.plan.needs import AT_REST, chores
 
 TRASH = ".trash"  # directory of a share
 
@@ -22,11 +22,14 @@ class Chores:
 
     def keys(self, source: Records) -> Collection[VolumeId]:
         """See `daemonkit.layer.Planner`."""
-        return chores(source, self.host, self.backend).keys()
+        return [volume.id for volume in chores(source, self.host, self.backend)]
 
     def want(self, source: Records, key: VolumeId) -> Volume | None:
         """See `daemonkit.layer.Planner`."""
-        return chores(source, self.host, self.backend).get(key)
+        volume, own = source.volumes.get(key), source.hosts.one(name=self.host)
+        if volume is None or own is None or (volume.backend, volume.steward) != (self.backend, own.id):
+            return None
+        return None if volume.state in AT_REST else volume
 
 
 def trash_path(volume: Volume) -> str:

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from records.model import Backend, BackendId, Holder, Volume, VolumeId, VolumeState
+from records.model import Backend, BackendId, Volume, VolumeState
 from records.snapshot import Records
 
 AT_REST = frozenset({VolumeState.READY, VolumeState.TRASHED})  # nothing is to be done
 
 
-def holders(records: Records, host: str, boot: str) -> Iterator[Holder]:
-    """Yield what the host's containers hold; a holder of an earlier boot holds nothing."""
+def held(records: Records, host: str, boot: str, backend: BackendId) -> Iterator[Volume]:
+    """Yield the volumes of a backend that the host's containers hold; one with several holders several times.
+
+    A holder of an earlier boot of the host holds nothing.
+    """
     own = records.hosts.one(name=host)
-    if own is not None:
-        yield from (holder for holder in records.holders.of(host=own.id) if holder.boot == boot)
+    for holder in () if own is None else records.holders.of(host=own.id):
+        volume = records.volumes.get(holder.volume) if holder.boot == boot else None
+        if volume is not None and volume.backend == backend and volume.state is VolumeState.READY:
+            yield volume
 
 
-def held(records: Records, host: str, boot: str, backend: BackendId) -> dict[VolumeId, Volume]:
-    """Return the volumes of a backend that the host's containers hold."""
-    volumes = (records.volumes.get(holder.volume) for holder in holders(records, host, boot))
-    return {v.id: v for v in volumes if v is not None and v.backend == backend and v.state is VolumeState.READY}
-
-
-def chores(records: Records, host: str, backend: BackendId) -> dict[VolumeId, Volume]:
-    """Return the volumes of a backend for which the host has something to do."""
+def is_held(records: Records, volume: Volume, host: str, boot: str) -> bool:
+    """Say whether a volume is among those of `held`."""
     own = records.hosts.one(name=host)
-    volumes = () if own is None else records.volumes.of(backend=backend)
-    return {v.id: v for v in volumes if own is not None and v.steward == own.id and v.state not in AT_REST}
+    mine = (h for h in records.holders.of(volume=volume.id) if own is not None and h.host == own.id)
+    return volume.state is VolumeState.READY and any(holder.boot == boot for holder in mine)
+
+
+def chores(records: Records, host: str, backend: BackendId) -> Iterator[Volume]:
+    """Yield the volumes of a backend for which the host has something to do."""
+    own = records.hosts.one(name=host)
+    for volume in () if own is None else records.volumes.of(backend=backend):
+        if own is not None and volume.steward == own.id and volume.state not in AT_REST:
+            yield volume
 
 
 def definition(backend: Backend) -> dict[str, object]:

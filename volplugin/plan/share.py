@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection
 from typing import Final
 
@@ -36,5 +37,9 @@ class Shares:
     def want(self, source: Records, key: str) -> Share | None:
         """See `daemonkit.layer.Planner`."""
         backend = source.backends.get(self.backend)
-        needed = held(source, self.host, self.boot, self.backend) or chores(source, self.host, self.backend)
-        return Share(backend) if backend is not None and needed and key == SHARE else None
+        if backend is None or key != SHARE:
+            return None
+        users = itertools.chain(
+            held(source, self.host, self.boot, self.backend), chores(source, self.host, self.backend)
+        )
+        return None if next(users, None) is None else Share(backend)
