@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -27,11 +27,19 @@ log = structlog.get_logger()
 class VolumeDriver:
     """What dockerd calls; from any thread."""
 
-    def __init__(self, store: Store, volumes: Volumes, holders: Holders, keepers: Keepers) -> None:
+    def __init__(
+        self,
+        store: Store,
+        volumes: Volumes,
+        holders: Holders,
+        keepers: Keepers,
+        mounts: Callable[[], Sequence[Mounted]] = mountinfo.mounts,
+    ) -> None:
         self._store = store
         self._volumes = volumes
         self._holders = holders
         self._keepers = keepers
+        self._mounts = mounts
 
     def activated(self) -> None:
         """Note that a new dockerd has come up: Unmounts of what its predecessor held may never come."""
@@ -54,13 +62,13 @@ class VolumeDriver:
     def get(self, name: str) -> wire.Volume:
         """Tell of a volume, from memory."""
         records = self._store.snapshot()
-        return self._told(records, find(records, name), mountinfo.mounts())
+        return self._told(records, find(records, name), self._mounts())
 
     def list(self) -> list[wire.Volume]:
         """Tell of all volumes, from memory."""
         records = self._store.snapshot()
         there = sorted((v for v in records.volumes if not v.removed), key=lambda v: v.name)
-        table = mountinfo.mounts()
+        table = self._mounts()
         return [self._told(records, volume, table) for volume in there]
 
     def path(self, name: str) -> str:
@@ -72,7 +80,7 @@ class VolumeDriver:
         volume = self._holders.hold(name, mount)
         keeper = self._keeper(self._store.snapshot(), volume)
         problem = keeper.bring("binds", volume.id, soon(MOUNT_WITHIN))
-        if problem is None and (at := keeper.mountpoint(volume.id, mountinfo.mounts())):
+        if problem is None and (at := keeper.mountpoint(volume.id, self._mounts())):
             return at
         self._holders.release(name, mount)
         raise Failed(f"volume {name}: {problem or 'it was unmounted meanwhile; please try again'}")

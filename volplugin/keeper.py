@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from volplugin.plan.needs import definition
 from volplugin.plan.share import SHARE
 from volplugin.system.binds import Binds
 from volplugin.system.chores import Chores
-from volplugin.system.shares import Shares
+from volplugin.system.shares import Mounts, Shares
 from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
 
 LOOK, LOOK_HUNG = 10.0, 2.0  # seconds between looks at a backend that answers, and at one that does not
@@ -43,6 +43,8 @@ class Host:
     name: str
     boot: str  # boot id
     directory: Path  # where mount points are
+    mounts: Mounts = mountinfo.mounts
+    worker: Callable[[str], Worker] = Worker  # made for each backend
 
 
 class Keeper:
@@ -50,10 +52,11 @@ class Keeper:
 
     def __init__(self, backend: Backend, host: Host, store: Store, *, resync: float, metrics: LoopMetrics) -> None:
         self.backend = backend
-        self.worker = Worker(backend.name)
+        self.worker = host.worker(backend.name)
         self.directory = host.directory / backend.name
-        self.shares = Shares(backend, self.directory / SHARE, self.worker)
+        self.shares = Shares(backend, self.directory / SHARE, self.worker, host.mounts)
         self.binds = Binds(self.directory, self.shares, self.worker)
+        self.bound = plan_binds.Binds(host.name, host.boot, backend.id)
         layers: list[Layer[Records, Any, Any]] = [
             Layer("share", plan_share.Shares(host.name, host.boot, backend.id), self.shares, patience=IDLE),
             Layer(
@@ -61,12 +64,11 @@ class Keeper:
                 plan_chores.Chores(host.name, backend.id),
                 Chores(backend, self.shares, self.worker, store),
             ),
-            Layer("binds", plan_binds.Binds(host.name, host.boot, backend.id), self.binds),
+            Layer("binds", self.bound, self.binds),
         ]
         self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics)
         self.size: Mapping[str, int] | None = None  # bytes, of the share when it was looked at last
-        self._wake = threading.Event()
-        self._stopping = False
+        self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look_on, name=f"watch {backend.name}", daemon=True)
 
     def start(self) -> None:
@@ -76,8 +78,7 @@ class Keeper:
 
     def stop(self) -> None:
         """End; what is mounted stays.  A loop that waits for a dead server is not waited for."""
-        self._stopping = True
-        self._wake.set()
+        self._ended.set()
         self.worker.stop()
         threading.Thread(target=self.loop.stop, name="stopping", daemon=True).start()
 
@@ -108,13 +109,12 @@ class Keeper:
         return next(iter(failed.values()), None)
 
     def _look_on(self) -> None:
-        while not self._stopping:
-            self._wake.wait(LOOK_HUNG if self.worker.problem else LOOK)
+        while not self._ended.wait(LOOK_HUNG if self.worker.problem else LOOK):
             self._look()
 
     def _look(self) -> None:
         """Look whether the backend lives, and how full it is."""
-        mounted, hung = self.shares.among(mountinfo.mounts()) is not None, self.worker.problem is not None
+        mounted, hung = self.shares.among(self.shares.mounts()) is not None, self.worker.problem is not None
         try:
             if mounted:
                 self.size = self.worker.retry("alive", LOOK_WITHIN, target=str(self.shares.target))

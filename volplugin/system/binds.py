@@ -10,7 +10,6 @@ import structlog
 
 from daemonkit.diff import Diff
 from records.model import VolumeId
-from volplugin import mountinfo
 from volplugin.mountinfo import Mounted
 from volplugin.plan.binds import Bind
 from volplugin.system.shares import Shares
@@ -40,7 +39,7 @@ class Binds:
 
     def read(self, keys: Collection[VolumeId] | None) -> Mapping[VolumeId, Bind]:
         """See `daemonkit.layer.Actuator`."""
-        table = mountinfo.mounts()
+        table = self._shares.mounts()
         share, found = self._shares.among(table), {}
         for there in table:
             target = Path(there.target)
@@ -88,7 +87,7 @@ class Binds:
 
     def _unmount(self, volume: VolumeId) -> None:
         """Take the volume away; from a dead backend too, whose unmounting may fail where a plain one would."""
-        detach = self._shares.among(mountinfo.mounts()) is None
+        detach = self._shares.among(self._shares.mounts()) is None
         self._worker.call("unmount", WITHIN, target=str(self.at(volume)), detach=detach)
         self._doubted.discard(volume)
         log.info("volume unmounted", volume=str(volume))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from daemonkit.diff import Diff
@@ -18,14 +18,17 @@ from volplugin.system.worker import Worker, WorkerError
 MOUNT_WITHIN = 45.0  # seconds: a client that tries several servers of which the first is silent takes 30
 UNMOUNT_WITHIN = 10.0  # seconds
 
+Mounts = Callable[[], Sequence[Mounted]]  # the table of mounts as it is now
+
 
 class Shares:
     """One share, at its place."""
 
-    def __init__(self, backend: Backend, target: Path, worker: Worker) -> None:
+    def __init__(self, backend: Backend, target: Path, worker: Worker, mounts: Mounts) -> None:
         self._backend = backend
         self.target = target
         self._worker = worker
+        self.mounts = mounts
         self._dead = False
 
     def among(self, table: Sequence[Mounted]) -> Mounted | None:
@@ -40,7 +43,7 @@ class Shares:
             WorkerError: it is not: what were written there would be on the host's own disk.
 
         """
-        if self.among(mountinfo.mounts()) is None:
+        if self.among(self.mounts()) is None:
             raise WorkerError(f"backend {self._backend.name} is not mounted")
         return str(self.target)
 
@@ -55,7 +58,7 @@ class Shares:
 
     def read(self, keys: Collection[str] | None) -> Mapping[str, Share]:
         """See `daemonkit.layer.Actuator`."""
-        table = mountinfo.mounts()
+        table = self.mounts()
         if mountinfo.at(str(self.target), table) is None or (keys is not None and SHARE not in keys):
             return {}
         return {SHARE: Share(self._backend, alive=self.among(table) is not None)}

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import IO, Any
 
 import msgspec
 import structlog
 
 from volplugin.worker import STALE
+
+COMMAND = (sys.executable, "-m", "volplugin.worker")
 
 log = structlog.get_logger()
 
@@ -38,8 +41,9 @@ class Worker:
     `retry` finds that the backend answers again.
     """
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, command: Sequence[str] = COMMAND) -> None:
         self._backend = backend
+        self._command = command
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._hung: tuple[float, str] | None = None  # since when (monotonic seconds), and what hung
@@ -112,9 +116,7 @@ class Worker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "volplugin.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._process
 
     def _abandon(self) -> None:
