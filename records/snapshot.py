@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 from immutables import Map
@@ -33,11 +33,15 @@ from records.model import (
 
 R = TypeVar("R", bound=Record)
 Index = Map[tuple[str, ...], Map[tuple[Any, ...], uuid.UUID]]
-Backward = Map[tuple[str, uuid.UUID], Map[uuid.UUID, None]]
+Backward = Map[tuple[str, Hashable], Map[uuid.UUID, None]]
 
 
 _REFERENCES = {  # table -> (column, table that it refers to)
     kind.TABLE: [(field.name, field.metadata["ref"]) for field in dataclasses.fields(kind) if "ref" in field.metadata]
+    for kind in RECORDS
+}
+_SOUGHT = {  # table -> columns that records are looked up by
+    kind.TABLE: [f.name for f in dataclasses.fields(kind) if "ref" in f.metadata or f.metadata.get("sought")]
     for kind in RECORDS
 }
 
@@ -47,6 +51,13 @@ def references(record: Record) -> Iterator[tuple[str, str, uuid.UUID]]:
     for column, table in _REFERENCES[record.TABLE]:
         if (to := getattr(record, column)) is not None:
             yield column, table, to
+
+
+def sought(record: Record) -> Iterator[tuple[str, Hashable]]:
+    """Yield (column, value) for all that `Table.of` finds `record` by."""
+    for column in _SOUGHT[record.TABLE]:
+        if (value := getattr(record, column)) is not None:
+            yield column, value
 
 
 def unique_key(record: Record, columns: tuple[str, ...]) -> tuple[Any, ...]:
@@ -78,10 +89,9 @@ class Table(Generic[R]):
         index = self.unique.get(tuple(columns), Map())
         return self.get(index.get(tuple(columns.values())))
 
-    def of(self, **column: uuid.UUID) -> Iterator[R]:
-        """Yield the records whose reference `column` is the given id, as in `endpoints.of(network=n.id)`."""
-        ((name, to),) = column.items()
-        for key in self.backward.get((name, to), Map()):
+    def of(self, **column: Hashable) -> Iterator[R]:
+        """Yield the records with this value in a reference or other sought column, as in `endpoints.of(network=n.id)`."""
+        for key in self.backward.get(next(iter(column.items())), Map()):
             yield self.rows[key]
 
     def with_(self, record: R) -> Table[R]:
@@ -90,8 +100,8 @@ class Table(Generic[R]):
         unique, backward = base.unique.mutate(), base.backward.mutate()
         for columns in self.kind.UNIQUE:
             unique[columns] = base.unique.get(columns, Map()).set(unique_key(record, columns), record.id)
-        for column, _, to in references(record):
-            backward[column, to] = base.backward.get((column, to), Map()).set(record.id, None)
+        for place in sought(record):
+            backward[place] = base.backward.get(place, Map()).set(record.id, None)
         return Table(self.kind, base.rows.set(record.id, record), unique.finish(), backward.finish())
 
     def without(self, key: uuid.UUID) -> Table[R]:
@@ -104,12 +114,12 @@ class Table(Generic[R]):
             index, value = self.unique.get(columns, Map()), unique_key(old, columns)
             if index.get(value) == key:
                 unique[columns] = index.delete(value)
-        for column, _, to in references(old):
-            left = self.backward[column, to].delete(key)
+        for place in sought(old):
+            left = self.backward[place].delete(key)
             if left:
-                backward[column, to] = left
+                backward[place] = left
             else:
-                del backward[column, to]
+                del backward[place]
         return Table(self.kind, self.rows.delete(key), unique.finish(), backward.finish())
 
 

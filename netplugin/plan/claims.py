@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from daemonkit.errors import BadRequest, Exhausted, Failed, InUse
 from netplugin.plan.numbers import NoNumberLeft, choose
@@ -55,14 +55,11 @@ class Claims:
         self._records = records
         self._look = look
         self._ephemeral = ephemeral
-        own = {endpoint.id, *(e.id for e in siblings(records, endpoint))}
-        rows = list(records.published.of(host=endpoint.host))
-        self._own = {(row.protocol, row.host_ip, row.host_port): row for row in rows if row.endpoint in own}
+        self._mine = {endpoint.id, *(e.id for e in siblings(records, endpoint))}
+        own = (row for mine in self._mine for row in records.published.of(endpoint=mine))
+        self._own = {(row.protocol, row.host_ip, row.host_port): row for row in own}
         self._made: dict[Place, Published] = {}
-        self._taken: dict[tuple[Protocol, int], list[Published]] = {}  # by others, and what is made
-        for row in rows:
-            if row.endpoint not in own:
-                self._taken.setdefault((row.protocol, row.host_port), []).append(row)
+        self._made_at: dict[tuple[Protocol, int], list[Published]] = {}
 
     def claim(self, asked: Iterable[Asked]) -> list[Write]:
         """Return the writes after which the endpoint has what is asked for, and nothing else of its container has any.
@@ -124,7 +121,7 @@ class Claims:
             ) from None
 
     def _problem(self, one: Asked, ip: IpAddress, port: int) -> InUse | Failed | None:
-        for row in self._taken.get((one.protocol, port), ()):
+        for row in self._holders(one.protocol, port):
             mine = row.endpoint == self._endpoint.id
             same = mine and not one.flexible and (row.host_ip, row.port) == (ip, one.port)
             if overlap(row.host_ip, ip) and not same:
@@ -132,6 +129,13 @@ class Claims:
                 return InUse("host port", f"{port}/{one.protocol} of {ip}", holder)
         why = self._look(one.protocol, ip, port)
         return None if why is None else Failed(why)
+
+    def _holders(self, protocol: Protocol, port: int) -> Iterator[Published]:
+        """Yield what has a port of the host: other containers', and what is made of this one's."""
+        for row in self._records.published.of(host_port=port):
+            if row.host == self._endpoint.host and row.protocol is protocol and row.endpoint not in self._mine:
+                yield row
+        yield from self._made_at.get((protocol, port), ())
 
     def _take(self, one: Asked, ip: IpAddress, port: int) -> None:
         place = (one.protocol, ip, port)
@@ -147,7 +151,7 @@ class Claims:
             host_port=port,
             port=one.port,
         )
-        self._taken.setdefault((one.protocol, port), []).append(self._made[place])
+        self._made_at.setdefault((one.protocol, port), []).append(self._made[place])
 
 
 def overlap(one: IpAddress, other: IpAddress) -> bool:

@@ -5,7 +5,7 @@ Everything is by interface name: `mg-+` is every gateway port of ours, and of no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from netplugin.plan.claims import reachable
 from netplugin.plan.isolation import ALL_GATEWAYS, TRUE_SOURCES, Routed, forwarding, host_services
@@ -43,7 +43,7 @@ class Firewall(Wiring):
 
     def _ports(self, source: Records, among: Span) -> Ruleset | None:
         """Return the rules of some published ports."""
-        rules = list(translations(self._published(source, among.holds)))
+        rules = list(translations(_reached(source, filter(among.holds, self.published_at(source, among.ports)))))
         return Ruleset.of(rules, among.chains) if rules else None
 
     def _networks(self, source: Records, key: Family) -> Ruleset | None:
@@ -57,21 +57,13 @@ class Firewall(Wiring):
             if network.gateway is Gateway.NAT
         ]
         ports = [(gateway_port(vrf), cidr) for vrf, _, cidr in routed]
-        publishes = any(self._published(source, lambda row: family(row.host_ip) == key))
+        publishes = any(_reached(source, (row for row in self.published(source) if family(row.host_ip) == key)))
         passed = list(passage(ports, ALL_GATEWAYS)) if publishes else []
         admitted = [_BYPASS, *_martians(key), TRUE_SOURCES]
         return Ruleset.of(
             [*admitted, *masquerade, *passed, *forwarding(routed), *host_services(routed)],
             empty=SPREAD[key] if publishes else (),
         )
-
-    def _published(self, source: Records, wanted: Callable[[Published], bool]) -> Iterator[tuple[Published, IpAddress]]:
-        """Yield each wanted port that rules serve, with its container's address."""
-        for row in self.published(source):
-            endpoint = source.endpoints.get(row.endpoint) if wanted(row) and served(row) else None
-            own = None if endpoint is None else reachable(source, endpoint, row.host_ip.version)
-            if own is not None:
-                yield row, own.ip
 
     def _routed(self, source: Records, family: Family) -> Iterator[Routed]:
         """Yield each subnet of the family that has a gateway on this host."""
@@ -84,6 +76,15 @@ class Firewall(Wiring):
                         continue
                     if subnet.gateway is not None and subnet.cidr.version == version:
                         yield vrf, network, subnet.cidr
+
+
+def _reached(records: Records, ports: Iterable[Published]) -> Iterator[tuple[Published, IpAddress]]:
+    """Yield each port that rules serve, with its container's address."""
+    for row in filter(served, ports):
+        endpoint = records.endpoints.get(row.endpoint)
+        own = None if endpoint is None else reachable(records, endpoint, row.host_ip.version)
+        if own is not None:
+            yield row, own.ip
 
 
 # The userspace datapath copies frames from a link's host end, and the host's own stack gets them too: a frame to the

@@ -55,23 +55,22 @@ class Span:
     number: int
 
     def __str__(self) -> str:
-        return f"{self.family} {self.protocol} {self._ports}"
+        return f"{self.family} {self.protocol} {self.ports[0]}:{self.ports[-1]}"
 
     @property
-    def _ports(self) -> str:
-        first = self.number << _BITS
-        return f"{first}:{first + (1 << _BITS) - 1}"
+    def ports(self) -> range:
+        """The ports' numbers."""
+        return range(self.number << _BITS, (self.number + 1) << _BITS)
 
     @property
     def chains(self) -> Chains:
         """The chains of the span: one for all addresses but the loopback's, and one for these."""
-        match = f"-p {self.protocol} -m {self.protocol} --dport {self._ports}"
+        match = f"-p {self.protocol} -m {self.protocol} --dport {self.ports[0]}:{self.ports[-1]}"
         return {"nat": {self.chain(base): (f"{base} {match}",) for base in SPREAD[self.family]}}
 
     def holds(self, row: Published) -> bool:
         """Whether a published port is one of these."""
-        same = row.host_port >> _BITS == self.number and row.protocol is self.protocol
-        return same and family(row.host_ip) == self.family
+        return row.host_port in self.ports and (family(row.host_ip), row.protocol) == (self.family, self.protocol)
 
     def chain(self, base: str) -> str:
         """Name of the span's chain that `base` leads to (28 bytes at most: XT_EXTENSION_MAXNAMELEN)."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import NewType
 
 from records.model import (
@@ -105,6 +106,12 @@ class Wiring:
     def published(self, records: Records) -> Iterator[Published]:
         host = self.record(records)
         return iter(()) if host is None else records.published.of(host=host.id)
+
+    def published_at(self, records: Records, ports: Iterable[int]) -> Iterator[Published]:
+        host = self.record(records)
+        for row in chain.from_iterable(records.published.of(host_port=port) for port in ports):
+            if host is not None and row.host == host.id:
+                yield row
 
     def uplink(self, records: Records, key: Key) -> Uplink | None:
         host, name = self.record(records), key.removeprefix(UPLINK)

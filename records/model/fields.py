@@ -1,4 +1,4 @@
-"""What the fields of records are made of: references to rows, bounded numbers."""
+"""What the fields of records are made of: references to rows, bounded numbers, what records are looked up by."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"ref": table})
 
 
-def bounded(low: int, high: int, *, default: Any = dataclasses.MISSING) -> Any:
-    """A number that the database refuses outside of `low`..`high`."""
-    return dataclasses.field(default=default, metadata={"bounds": (low, high)})
+def bounded(low: int, high: int, *, default: Any = dataclasses.MISSING, sought: bool = False) -> Any:
+    """A number that the database refuses outside of `low`..`high`; `sought` says that records are looked up by it."""
+    return dataclasses.field(default=default, metadata={"bounds": (low, high), "sought": sought})

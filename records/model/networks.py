@@ -262,7 +262,7 @@ class Published:
     host: HostId = ref("Host")
     protocol: Protocol
     host_ip: IpAddress
-    host_port: int = bounded(1, 65535)
+    host_port: int = bounded(1, 65535, sought=True)
     port: int = bounded(1, 65535)  # of the container
 
 

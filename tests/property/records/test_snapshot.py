@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.model import RECORDS, Record
-from records.snapshot import Records, references, unique_key
+from records.snapshot import Records, references, sought, unique_key
 from tests.strategies import records
 
 IDS = st.sampled_from([uuid.UUID(int=n) for n in range(1, 4)])  # few, so that records are replaced and go
@@ -56,7 +56,7 @@ def test_records_after_changes_are_as_if_made_at_once(changes: Sequence[Change])
 
 
 @given(histories())
-def test_every_record_is_found_by_its_id_by_its_unique_columns_and_by_what_it_refers_to(
+def test_every_record_is_found_by_its_id_by_its_unique_columns_and_by_what_it_refers_to_or_is_sought_by(
     changes: Sequence[Change],
 ) -> None:
     snapshot = Records().replaced(changes)
@@ -66,8 +66,8 @@ def test_every_record_is_found_by_its_id_by_its_unique_columns_and_by_what_it_re
             assert record == table.get(record.id)
             for columns in record.UNIQUE:
                 assert record == table.one(**dict(zip(columns, unique_key(record, columns), strict=True)))
-            for column, _, to in references(record):
-                assert record in list(table.of(**{column: to}))
+            for column, value in [*((column, to) for column, _, to in references(record)), *sought(record)]:
+                assert record in list(table.of(**{column: value}))
 
 
 @given(histories(), histories())
