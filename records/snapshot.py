@@ -90,7 +90,7 @@ class Table(Generic[R]):
         return self.get(index.get(tuple(columns.values())))
 
     def of(self, **column: Hashable) -> Iterator[R]:
-        """Yield the records with this value in a reference or other sought column, as in `endpoints.of(network=n.id)`."""
+        """Yield the records with a value in a sought column, as all references are: `endpoints.of(network=n.id)`."""
         for key in self.backward.get(next(iter(column.items())), Map()):
             yield self.rows[key]
 
