@@ -177,7 +177,8 @@ class Volume:
         return sum(map(int, counts))
 
     def wait_healed(self, within: float = 60) -> None:
-        """Wait until all copies are equal."""
+        """Have the servers heal it now (by themselves they look every 10 minutes), and wait until copies are equal."""
+        wait_for(f"healing of {self.name} to begin", lambda: self.pool.gluster("volume", "heal", self.name), within)
         wait_for(f"the bricks of {self.name} to heal", lambda: self.unhealed() == 0, within)
 
 

@@ -102,8 +102,10 @@ def _of_server(server: Server, problem: str, *, others: bool) -> Finding:
 
 
 def _nobody(problems: Mapping[Server, str]) -> str:
-    each = "; ".join(f"{server.address}: {problem}" for server, problem in problems.items())
-    return f"no server answers ({each})"
+    alike: dict[str, list[str]] = {}
+    for server, problem in problems.items():
+        alike.setdefault(problem, []).append(server.address)
+    return "no server answers: " + "; ".join(f"{', '.join(names)}: {problem}" for problem, names in alike.items())
 
 
 def _refused(source: Source, ended: programs.Ended, log: Sequence[str]) -> str:
