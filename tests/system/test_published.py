@@ -265,15 +265,6 @@ def test_rules_that_somebody_flushes_come_back(host: Host, lab: Lab) -> None:
     host.start_docker()
 
 
-def test_a_port_of_sctp_is_translated_as_the_others_are(host: Host) -> None:
-    server(host, "a1", "-p", "3868:3868/sctp", "--ip", "10.1.0.99")
-
-    rules = host.exec("iptables", "-t", "nat", "-S", "MOORAGE-PUBLISHED-SCTP-60")
-    assert "-p sctp" in rules
-    assert "--dport 3868" in rules
-    assert "--to-destination 10.1.0.99:3868" in rules
-
-
 def test_ports_pass_to_the_other_network_of_a_container(host: Host, lab: Lab) -> None:
     server(host, "a1", "-p", "8080:80")
     host.docker("network", "connect", "app", "a1")
