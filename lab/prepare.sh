@@ -7,7 +7,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 PACKAGES="python3 python3-venv docker.io openvswitch-switch iproute2 iptables nftables ethtool util-linux busybox-static
     iperf3 curl iputils-ping conntrack procps kmod tcpdump glusterfs-server glusterfs-client attr
-    nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common fuse3 mmdebstrap qemu-system-x86 qemu-utils e2fsprogs"
+    nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common fuse3 mmdebstrap qemu-system-x86 qemu-utils e2fsprogs btrfs-progs"
 PYTHON=/usr/bin/python3
 POLICY=/usr/sbin/policy-rc.d # asked by Debian's packages whether their daemons may start; 101 says no
 OURS=$POLICY.moorage

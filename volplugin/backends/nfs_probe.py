@@ -88,7 +88,9 @@ def _null(share: Share, server: Caller, where: str, version: int) -> Finding:
         if not error.highest:
             return _bad("server", f"{where} serves no NFS", "look at what runs there, and at the option port")
         has = f"{error.lowest} to {error.highest}" if error.lowest < error.highest else f"{error.highest}"
-        return _bad("version", f"{where} serves NFS {has}, not {share.version or 4}", f"--options vers={error.highest}")
+        return _bad(
+            "version", f"{where} serves NFS {has}, not {share.version or 4}", f"define it with -o vers={error.highest}"
+        )
     except TimeoutError:
         found = f"{where} accepts connections and answers nothing: the NFS server hangs"
         return _bad("server", found, "look at the server's log and disks, and restart its NFS server")
@@ -120,7 +122,7 @@ def _minor(share: Share, address: str) -> Finding:
     has = " and ".join(f"4.{minor}" for minor in reversed(offered)) or "none"
     if offered and (share.version == "4" or int(share.version[2:]) in offered):
         return Finding("version", good=True, found=f"{share.host} has NFS {has}")
-    advice = f"--options vers=4.{offered[0]}" if offered else "--options vers=3"
+    advice = f"define it with -o vers=4.{offered[0]}" if offered else "define it with -o vers=3"
     return _bad("version", f"{share.host} does not offer NFS {share.version}; of NFS 4 it has {has}", advice)
 
 
@@ -131,7 +133,7 @@ def _other(address: str) -> str:
             server.call(NFS, 4, NULL)
     except (RpcError, OSError):
         return "start its NFS server, or let it serve version 3"
-    return "--options vers=4.2, or let it serve version 3"
+    return "define it with -o vers=4.2, or let it serve version 3"
 
 
 # -- export -----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,10 @@ SOON = 10.0  # seconds: far below the time that a mount of a silent server hangs
 
 
 def hang(storage: Lab, nas: Ganesha, how: str) -> None:
-    {"paused": nas.pause, "cut off": lambda: storage.fabric.isolate(nas.node)}[how]()
+    if how == "paused":
+        nas.pause()
+    else:
+        storage.fabric.isolate(nas.node)
 
 
 def wake(storage: Lab, nas: Ganesha) -> None:
