@@ -158,6 +158,10 @@ class VolPlugin(Section, frozen=True, kw_only=True):
             description="Backend of volumes that name none; empty: the only one that there is.",
         ),
     ] = ""
+    trash_for: Annotated[
+        float,
+        _seconds(1, 315360000, "How long removed volumes can be restored, where their backend's `trash` says nothing."),
+    ] = 604800.0
     resync: Annotated[float, _seconds(1, 3600, "Time between looks at everything, against drift.")] = 30.0
     docker: Annotated[
         str,

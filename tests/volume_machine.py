@@ -152,21 +152,33 @@ class FakeMachine:
 
     def _make(self, share: str, path: str, mark: dict[str, Any], **_: Any) -> dict[str, Any]:
         self._directories.setdefault(f"{self._root(share)}/{path}", mark["volume"])
+        return {"result": {"size_by": None}}
+
+    def _adopt(self, share: str, path: str, mark: dict[str, Any]) -> dict[str, Any]:
+        at = f"{self._root(share)}/{path}"
+        if self._directories.get(at, "") not in {None, mark["volume"]}:
+            return {"error": f"there is no {path} on the backend"}
+        self._directories[at] = mark["volume"]
+        return {"result": None}
+
+    def _forget(self, share: str, path: str, volume: str) -> dict[str, Any]:
+        if self._directories.get(at := f"{self._root(share)}/{path}") == volume:
+            self._directories[at] = None
         return {"result": None}
 
     def _rename(self, share: str, old: str, new: str, volume: str) -> dict[str, Any]:
         source, target = (f"{self._root(share)}/{path}" for path in (old, new))
         if self._directories.get(source) == volume:
             self._directories[target] = self._directories.pop(source)
-        elif target not in self._directories:
-            return {"error": f"its data is missing: there is neither {old} nor {new} on the backend"}
-        return {"result": None}
+        return {"result": {"missing": target not in self._directories}}
 
     def _delete(self, share: str, paths: list[str], volume: str, **_: Any) -> dict[str, Any]:
+        deleted = 0
         for path in (f"{self._root(share)}/{path}" for path in paths):
             if self._directories.get(path) == volume:
                 del self._directories[path]
-        return {"result": None}
+                deleted += 1
+        return {"result": {"done": True, "entries": deleted}}
 
     def _root(self, target: str) -> str:
         there = mountinfo.at(target, self._table)

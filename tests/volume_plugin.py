@@ -85,6 +85,7 @@ class VolumePlugin(Calls):
         self.keepers.stop()
         for keeper in keepers:
             keeper.loop.stop()
+            keeper.disposal.loop.stop()
 
     def restart(self, die_at: int | None = None) -> None:
         """Kill the daemon, if it lives, and start it again."""

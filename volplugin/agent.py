@@ -36,6 +36,7 @@ class Agent:
         from volplugin.holders import Holders
         from volplugin.keeper import Host
         from volplugin.keepers import Keepers
+        from volplugin.sweeper import Sweeper
         from volplugin.volumes import Volumes
 
         self.config = config
@@ -47,6 +48,7 @@ class Agent:
         self.keepers = Keepers(self._keeper)
         volumes = Volumes(self.store, self.host.name, default=config.volplugin.backend, shared=_shared, now=time.time)
         holders = Holders(self.store, self.host.name, self.host.boot, now=time.time)
+        self.sweeper = Sweeper(self.store, self.host.name, config.volplugin.trash_for, now=time.time)
         self.driver = VolumeDriver(self.store, volumes, holders, self.keepers)
         self.admin = AdminServer(config.volplugin.admin, self._status, self.metrics)
         self._stopping = threading.Event()
@@ -57,11 +59,13 @@ class Agent:
 
         self.store.watch(self._notice)
         self.admin.start()
+        self.sweeper.start()
         keep_trying(self.store, self.host.name, "volplugin", version(), self._stopping)
 
     def stop(self) -> None:
         """End the threads; what is mounted stays: containers go on without us."""
         self._stopping.set()
+        self.sweeper.stop()
         self.keepers.stop()
         self.admin.stop()
         self.store.close()
@@ -89,7 +93,8 @@ class Agent:
             "failures": [
                 {**failure, "layer": f"{keeper.backend.name}/{failure['layer']}"}
                 for keeper in keepers
-                for failure in keeper.loop.status()["failures"]
+                for loop in (keeper.loop, keeper.disposal.loop)
+                for failure in loop.status()["failures"]
             ],
             "backends": {keeper.backend.name: {"problem": keeper.problem, "size": keeper.size} for keeper in keepers},
         }

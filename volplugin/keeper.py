@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from records.model import Backend, VolumeId
 from records.snapshot import Records
 from records.store import Store
 from volplugin import mountinfo
+from volplugin.disposal import Disposal
 from volplugin.mountinfo import Mounted
 from volplugin.plan import binds as plan_binds
 from volplugin.plan import chores as plan_chores
@@ -57,13 +58,11 @@ class Keeper:
         self.shares = Shares(backend, self.directory / SHARE, self.worker, host.mounts)
         self.binds = Binds(self.directory, self.shares, self.worker)
         self.bound = plan_binds.Binds(host.name, host.boot, backend.id)
+        chores = Chores(backend, self.shares, self.worker, store)
+        self.disposal = Disposal(backend, host.name, self.shares, chores, store, worker=host.worker, resync=resync)
         layers: list[Layer[Records, Any, Any]] = [
             Layer("share", plan_share.Shares(host.name, host.boot, backend.id), self.shares, patience=IDLE),
-            Layer(
-                "chores",
-                plan_chores.Chores(host.name, backend.id),
-                Chores(backend, self.shares, self.worker, store),
-            ),
+            Layer("chores", plan_chores.Chores(host.name, backend.id), chores),
             Layer("binds", self.bound, self.binds),
         ]
         self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics)
@@ -74,13 +73,21 @@ class Keeper:
     def start(self) -> None:
         """Begin."""
         self.loop.start()
+        self.disposal.start()
         self._watch.start()
 
     def stop(self) -> None:
         """End; what is mounted stays.  A loop that waits for a dead server is not waited for."""
         self._ended.set()
         self.worker.stop()
+        self.disposal.stop()
         threading.Thread(target=self.loop.stop, name="stopping", daemon=True).start()
+
+    def notice(self, volumes: Collection[VolumeId]) -> None:
+        """Look at volumes whose records have changed."""
+        keys: list[Key] = [(layer, volume) for volume in volumes for layer in ("chores", "binds")]
+        self.loop.poke([("share", SHARE), *keys])
+        self.disposal.poke(volumes)
 
     @property
     def problem(self) -> str | None:

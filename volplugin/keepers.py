@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from daemonkit.loop import Key
-from records.model import Backend, BackendId, Holder, Lease, Volume
+from records.model import Backend, BackendId, Holder, Lease, Volume, VolumeId
 from records.snapshot import Records
 from records.store import Change
 from volplugin.keeper import Keeper
-from volplugin.plan.share import SHARE
 
 
 class Keepers:
@@ -40,18 +38,18 @@ class Keepers:
 
     def notice(self, changes: Sequence[Change], records: Records) -> None:
         """Follow a change of the records; called by the store's thread, so it does not wait."""
-        keys: dict[BackendId, set[Key]] = {}
+        concerned: dict[BackendId, set[VolumeId]] = {}
         for change in changes:
             record = change.new or change.old
             if isinstance(record, Backend):
                 self.of(record) if change.new is not None else self._end(record)
             elif isinstance(record, Volume):
-                keys.setdefault(record.backend, set()).update(_keys(record))
+                concerned.setdefault(record.backend, set()).add(record.id)
             elif isinstance(record, Holder | Lease) and (volume := records.volumes.get(record.volume)) is not None:
-                keys.setdefault(volume.backend, set()).update(_keys(volume))
-        for backend, concerned in keys.items():
+                concerned.setdefault(volume.backend, set()).add(volume.id)
+        for backend, volumes in concerned.items():
             if (keeper := self.get(backend)) is not None:
-                keeper.loop.poke(concerned)
+                keeper.notice(volumes)
 
     def stop(self) -> None:
         """End them all."""
@@ -65,7 +63,3 @@ class Keepers:
             keeper = self._keepers.pop(backend.id, None)
         if keeper is not None:
             keeper.stop()
-
-
-def _keys(volume: Volume) -> set[Key]:
-    return {("share", SHARE), ("chores", volume.id), ("binds", volume.id)}

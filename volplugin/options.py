@@ -12,6 +12,7 @@ from typing import TypeVar
 from daemonkit.errors import BadRequest
 from records.model import Access, Retain
 from volplugin.names import BACKEND, TENANT
+from volplugin.sizes import SizeMode
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -20,6 +21,8 @@ MEANINGS = {
     "access": "who may use it at once: `shared` (all), `host` (containers of one host), `container` (one container)",
     "retain": "what becomes of the data when the volume is removed: `trash`, `delete`, `keep`",
     "size": "the most it may hold, such as 10G; refused where the backend cannot enforce it",
+    "size-mode": "what keeps it to its size: `enforce` (the backend), `image` (a file system in a file), "
+    "`report` (nothing)",
     "uid": "owner of its top directory, a number",
     "gid": "group of its top directory, a number",
     "mode": "permissions of its top directory, octal such as 0770",
@@ -41,6 +44,7 @@ class VolumeOptions:
     access: Access = Access.SHARED
     retain: Retain = Retain.TRASH
     size: int | None = None  # bytes
+    size_mode: SizeMode = SizeMode.ENFORCE
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
@@ -66,6 +70,7 @@ def parse(given: Mapping[str, str]) -> VolumeOptions:
         access=_choice(given, "access", Access.SHARED),
         retain=_choice(given, "retain", Retain.TRASH),
         size=None if "size" not in given else size(given["size"]),
+        size_mode=size_mode(given),
         uid=_number(given, "uid"),
         gid=_number(given, "gid"),
         mode=_mode(given),
@@ -87,6 +92,18 @@ def size(text: str) -> int:
     if bytes_ >= 2**63:
         raise BadRequest(f"size={text} is more than any file system holds")
     return bytes_
+
+
+def size_mode(given: Mapping[str, str]) -> SizeMode:
+    """Return how a size is kept.
+
+    Raises:
+        BadRequest: it is not one of the ways, or there is no size.
+
+    """
+    if "size-mode" in given and "size" not in given:
+        raise BadRequest("size-mode without a size: add -o size=10G")
+    return _choice(given, "size-mode", SizeMode.ENFORCE)
 
 
 def _choice(given: Mapping[str, str], key: str, default: E) -> E:

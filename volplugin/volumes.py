@@ -8,15 +8,12 @@ from collections.abc import Callable
 
 import structlog
 
-from daemonkit.errors import BadRequest, InUse, NotFound
+from daemonkit.errors import BadRequest, NotFound
 from records.hosts import own_host
 from records.model import (
-    DEFAULT_TENANT,
     Backend,
     Host,
     Retain,
-    Tenant,
-    TenantId,
     Volume,
     VolumeId,
     VolumeState,
@@ -25,7 +22,9 @@ from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Delete, Insert, Keep, Update, Write
 from volplugin import options
+from volplugin.changes import refuse_held, steward
 from volplugin.names import check_volume
+from volplugin.tenants import tenant_of
 
 log = structlog.get_logger()
 
@@ -59,7 +58,9 @@ class Volumes:
         if (known := records.volumes.one(name=name, removed=0)) is not None:
             return self._take_over(known, host)
         backend = self._backend(records, asked.backend)
-        tenant, writes = _tenant(records, name, asked.tenant)
+        tenant, writes = tenant_of(records, name, asked.tenant)
+        if (inner := records.volumes.one(backend=backend.id, path=tenant.name)) is not None:
+            raise BadRequest(f"the directory of tenant {tenant.name} on backend {backend.name} is volume {inner.name}")
         key = VolumeId(uuid.uuid4())
         made = Volume(
             id=key,
@@ -110,9 +111,7 @@ class Volumes:
             now = records.volumes.get(volume.id)
             if now is None or now.state is not VolumeState.MAKING or now.steward != volume.steward:
                 return [], None
-            if now.imported:
-                return [self._removing(dataclasses.replace(now, retain=Retain.KEEP), now)], None
-            return [self._removing(now, now, VolumeState.DELETING)], None
+            return [self._unmade(now)], None
 
         decide(self._store, decision)
 
@@ -128,18 +127,25 @@ class Volumes:
             known = records.volumes.one(name=name, removed=0)
             if known is None:
                 return [], None
-            for holder in records.holders.of(volume=known.id):
-                host = records.hosts.get(holder.host)
-                raise InUse("volume", name, f"a container on host {host.name if host else holder.host}")
-            lease = records.leases.one(volume=known.id)
-            return [self._removing(known, known), *([Delete(lease)] if lease is not None else [])], known
+            refuse_held(records, known)
+            if known.state is VolumeState.MAKING:
+                return [self._unmade(known)], known
+            lease, here = records.leases.one(volume=known.id), own_host(records, self._host)
+            mine = dataclasses.replace(known, steward=steward(known, here))
+            return [self._removing(mine, known), *([Delete(lease)] if lease is not None else [])], known
 
         if (removed := decide(self._store, decision)) is not None:
             log.info("volume removed", volume=name, retain=str(removed.retain))
         return removed
 
+    def _unmade(self, volume: Volume) -> Write:
+        """Return the write that takes back a volume which nobody has used yet; what was imported stays."""
+        if volume.imported:
+            return self._removing(dataclasses.replace(volume, retain=Retain.KEEP), volume)
+        return self._removing(volume, volume, VolumeState.DELETING)
+
     def _removing(self, volume: Volume, old: Volume, state: VolumeState = VolumeState.REMOVING) -> Write:
-        return Update(old, dataclasses.replace(volume, state=state, removed=int(self._now() * 1000)))
+        return Update(old, dataclasses.replace(volume, state=state, removed=int(self._now() * 1000), problem=None))
 
 
 def find(records: Records, name: str) -> Volume:
@@ -147,14 +153,3 @@ def find(records: Records, name: str) -> Volume:
     if (volume := records.volumes.one(name=name, removed=0)) is None:
         raise NotFound("volume", name)
     return volume
-
-
-def _tenant(records: Records, name: str, asked: str | None) -> tuple[Tenant, list[Write]]:
-    said = check_volume(name)["tenant"]
-    if said and asked and said != asked:
-        raise BadRequest(f"tenant={asked} contradicts the name {name}, which is {said}'s")
-    called = said or asked or DEFAULT_TENANT
-    if (tenant := records.tenants.one(name=called)) is not None:
-        return tenant, [Keep(tenant)]
-    tenant = Tenant(id=TenantId(uuid.uuid4()), name=called)
-    return tenant, [Insert(tenant)]

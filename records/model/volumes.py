@@ -87,6 +87,8 @@ class Volume:
     retain: Retain = Retain.TRASH
     size: int | None = bounded(1, 2**63 - 1, default=None)  # bytes; None: as much as there is
     size_by: str | None = None  # what enforces it; None before its data is made, and where nothing does
+    sized: int | None = bounded(1, 2**63 - 1, default=None)  # bytes that are enforced now: `size`, when that is done
+    problem: str | None = None  # why its state cannot be brought on; None: nothing is known
     uid: int | None = bounded(0, 2**32 - 2, default=None)  # of its top directory; None: as the backend makes it
     gid: int | None = bounded(0, 2**32 - 2, default=None)
     mode: int | None = bounded(0, 0o7777, default=None)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import abc
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from volplugin.backends.common import OPTIONS
 from volplugin.mountinfo import Mounted
 
 GROUP = "moorage.backends"  # entry points
@@ -58,6 +58,42 @@ class Finding:
     good: bool
     found: str = ""
     advice: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Top:
+    """Owner and permissions of a volume's top directory; None: as the backend makes it."""
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int = 0o755
+
+
+class Limit(abc.ABC):
+    """One way to bound how much a directory of a share holds; all of it runs in the worker, and may be repeated."""
+
+    NAME: ClassVar[str]  # as users see it in `SizeEnforcedBy`
+
+    @abc.abstractmethod
+    def refusal(self, backend: Definition, share: Path) -> str | None:
+        """Return why it cannot be used on this share, or None where it can: by a look at the share, not a guess."""
+
+    @abc.abstractmethod
+    def put(self, backend: Definition, share: Path, path: str, size: int) -> None:
+        """Let the directory hold `size` bytes; one that is limited already then has this limit.
+
+        Raises:
+            BackendError: it cannot.
+
+        """
+
+    @abc.abstractmethod
+    def lift(self, backend: Definition, share: Path, path: str) -> None:
+        """Take away what there may be of a limit, because the directory is going to be deleted."""
+
+    @abc.abstractmethod
+    def used(self, backend: Definition, share: Path, path: str) -> int | None:
+        """Return how many bytes are used of the limit; None where that cannot be told cheaply."""
 
 
 class Kind(abc.ABC):
@@ -109,9 +145,9 @@ class Kind(abc.ABC):
         """Make the directory of a volume below the share; the parents are there."""
         (share / path).mkdir()
 
-    def delete(self, share: Path, path: str) -> None:
-        """Delete a directory of a volume with everything in it."""
-        shutil.rmtree(share / path)
+    def limits(self) -> Sequence[Limit]:
+        """Return what may bound how much a volume holds, best first; which of them can, each finds out on the share."""
+        return ()
 
     def log_tail(self, backend: Definition) -> str:  # noqa: ARG002
         """Return the last lines of what the share's client logged, or nothing where it keeps no log."""
@@ -122,7 +158,7 @@ def refuse_unknown_options(kind: Kind, backend: Definition) -> None:
     """Raise BadDefinition where the definition has an option that the kind does not know."""
     for option in backend.options:
         if option not in kind.OPTIONS:
-            known = ", ".join(kind.OPTIONS) or "none"
+            known = ", ".join([*kind.OPTIONS, *OPTIONS])
             raise BadDefinition(f"a backend of kind {kind.NAME} has no option {option!r}; there are: {known}")
 
 

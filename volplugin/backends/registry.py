@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib.metadata import entry_points
 
+from volplugin.backends import common
 from volplugin.backends.glusterfs import GlusterFS
 from volplugin.backends.kind import GROUP, BadDefinition, Definition, Kind
 from volplugin.backends.local import Local
@@ -45,5 +47,10 @@ def checked(backend: Definition) -> Kind:
 
     """
     found = kind(backend.kind)
-    found.check(backend)
+    if common.TRASH in backend.options:
+        try:
+            common.duration(backend.options[common.TRASH])
+        except ValueError as error:
+            raise BadDefinition(f"{common.TRASH}: {error}") from error
+    found.check(dataclasses.replace(backend, options=common.own_options(backend.options)))
     return found

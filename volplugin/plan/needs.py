@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from records.model import Backend, BackendId, Volume, VolumeState
+from records.model import Backend, BackendId, Volume, VolumeId, VolumeState
 from records.snapshot import Records
+from volplugin.backends.common import own_options
 
-AT_REST = frozenset({VolumeState.READY, VolumeState.TRASHED})  # nothing is to be done
+AT_REST = frozenset({VolumeState.READY, VolumeState.TRASHED})
 
 
 def held(records: Records, host: str, boot: str, backend: BackendId) -> Iterator[Volume]:
@@ -29,14 +30,52 @@ def is_held(records: Records, volume: Volume, host: str, boot: str) -> bool:
     return volume.state is VolumeState.READY and any(holder.boot == boot for holder in mine)
 
 
+def at_rest(volume: Volume) -> bool:
+    """Say whether nothing is to be done for a volume."""
+    return volume.state in AT_REST and not grows(volume)
+
+
+def grows(volume: Volume) -> bool:
+    """Say whether a volume is to hold more than is enforced now."""
+    return volume.state is VolumeState.READY and volume.size_by is not None and volume.size != volume.sized
+
+
+def is_chore(volume: Volume) -> bool:
+    """Say whether there is something to do for a volume, at once; deletions take their time elsewhere."""
+    return not at_rest(volume) and volume.state is not VolumeState.DELETING
+
+
 def chores(records: Records, host: str, backend: BackendId) -> Iterator[Volume]:
-    """Yield the volumes of a backend for which the host has something to do."""
+    """Yield the volumes of a backend for which the host has something to do, but for deletions."""
+    return (volume for volume in stewarded(records, host, backend) if is_chore(volume))
+
+
+def deletions(records: Records, host: str, backend: BackendId) -> Iterator[Volume]:
+    """Yield the volumes of a backend whose data the host is to delete."""
+    return (volume for volume in stewarded(records, host, backend) if volume.state is VolumeState.DELETING)
+
+
+def stewarded(records: Records, host: str, backend: BackendId) -> Iterator[Volume]:
+    """Yield the volumes of a backend that the host is to bring on."""
     own = records.hosts.one(name=host)
     for volume in () if own is None else records.volumes.of(backend=backend):
-        if own is not None and volume.steward == own.id and volume.state not in AT_REST:
+        if own is not None and volume.steward == own.id:
             yield volume
+
+
+def steward_of(records: Records, host: str, backend: BackendId, key: VolumeId) -> Volume | None:
+    """Return the volume if it is among those of `stewarded`."""
+    volume, own = records.volumes.get(key), records.hosts.one(name=host)
+    if volume is None or own is None or (volume.backend, volume.steward) != (backend, own.id):
+        return None
+    return volume
 
 
 def definition(backend: Backend) -> dict[str, object]:
     """Return a backend as its worker takes it."""
-    return {"name": backend.name, "kind": backend.kind, "source": backend.source, "options": dict(backend.options)}
+    return {
+        "name": backend.name,
+        "kind": backend.kind,
+        "source": backend.source,
+        "options": own_options(backend.options),
+    }

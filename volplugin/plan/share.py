@@ -9,7 +9,7 @@ from typing import Final
 
 from records.model import Backend, BackendId
 from records.snapshot import Records
-from volplugin.plan.needs import chores, held
+from volplugin.plan.needs import chores, deletions, held
 
 SHARE: Final = "share"  # the layer's only key
 
@@ -40,6 +40,8 @@ class Shares:
         if backend is None or key != SHARE:
             return None
         users = itertools.chain(
-            held(source, self.host, self.boot, self.backend), chores(source, self.host, self.backend)
+            held(source, self.host, self.boot, self.backend),
+            chores(source, self.host, self.backend),
+            deletions(source, self.host, self.backend),
         )
         return None if next(users, None) is None else Share(backend)

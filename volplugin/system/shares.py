@@ -9,6 +9,7 @@ from daemonkit.diff import Diff
 from records.model import Backend
 from volplugin import mountinfo
 from volplugin.backends import registry
+from volplugin.backends.common import own_options
 from volplugin.backends.kind import BadDefinition, Definition
 from volplugin.mountinfo import Mounted
 from volplugin.plan.needs import definition
@@ -77,7 +78,9 @@ class Shares:
 
     def _is_ours(self, there: Mounted, table: Sequence[Mounted]) -> bool:
         backend = self._backend
-        asked = Definition(name=backend.name, kind=backend.kind, source=backend.source, options=backend.options)
+        asked = Definition(
+            name=backend.name, kind=backend.kind, source=backend.source, options=own_options(backend.options)
+        )
         try:
             return registry.kind(backend.kind).is_mounted(asked, there, table)
         except BadDefinition:  # its package is away: what is mounted stays

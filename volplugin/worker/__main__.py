@@ -6,6 +6,7 @@ It ends when its input does, and with its parent, however that ends.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from volplugin.backends.kind import BackendError, Gone, reason
 from volplugin.worker import STALE
 from volplugin.worker.verbs import VERBS
 
+GONE = {errno.ENOTCONN, errno.ESTALE}  # what a dead mount answers, and nothing else does
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -37,6 +39,8 @@ def _answer(call: dict[str, Any]) -> dict[str, Any]:
     except BackendError as error:
         return {"error": str(error)}
     except OSError as error:
+        if error.errno in GONE:
+            return {"error": reason(error), "kind": STALE}
         where = f"{error.filename}: " if error.filename else ""
         return {"error": where + reason(error)}
 

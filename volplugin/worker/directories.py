@@ -6,8 +6,11 @@ volume's own marker is never renamed or deleted.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,10 @@ from typing import Any
 import msgspec
 
 from volplugin.backends import registry
-from volplugin.backends.kind import BackendError, Definition, Gone, reason
+from volplugin.backends.kind import BackendError, Definition, Gone, Top, reason
+from volplugin.sizes import SizeMode
+from volplugin.worker import reaping
+from volplugin.worker.sizing import lift, limited
 
 MAKING = ".making-"  # a directory that is not a volume yet
 MODE = 0o755  # of a volume's top directory, as Docker's own driver makes it
@@ -53,56 +59,109 @@ def make(
     uid: int | None = None,
     gid: int | None = None,
     mode: int | None = None,
-) -> None:
-    """Make the directory of a volume, whole or not at all; its `mark` has the volume's id as `volume`."""
-    definition, final = Definition(**backend), Path(share, path)
+    size: int | None = None,
+    size_mode: str = SizeMode.ENFORCE,
+) -> dict[str, Any]:
+    """Make the directory of a volume, whole or not at all; its `mark` has the volume's id as `volume`.
+
+    Return what enforces its size, as `size_by`.
+    """
+    definition, final, top = Definition(**backend), Path(share, path), Top(uid, gid, MODE if mode is None else mode)
     making = final.with_name(MAKING + str(mark["volume"]))
     if final.exists():
-        check_mark(final, str(mark["volume"]))
-        return
+        return {"size_by": check_mark(final, str(mark["volume"])).get("size_by")}
     try:
         final.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        kind = registry.kind(definition.kind)
+        kind, at = registry.kind(definition.kind), str(making.relative_to(share))
         if making.exists():  # of an attempt that was ended
-            kind.delete(Path(share), str(making.relative_to(share)))
-        kind.make(Path(share), str(making.relative_to(share)))
-        making.chmod(MODE if mode is None else mode)
-        if uid is not None or gid is not None:
-            _own(making, uid, gid)
-        _write_mark(final, mark)
+            reaping.reap(making)
+        kind.make(Path(share), at)
+        size_by = limited(kind, definition, Path(share), at, size=size, mode=SizeMode(size_mode), top=top)
+        _adorn(making, top)
+        _write_mark(final, mark if size_by is None else {**mark, "size_by": size_by})
         making.rename(final)
         _sync(final.parent)
     except OSError as error:
+        _clear(final, making)
         if error.errno in {errno.ENOTCONN, errno.ESTALE}:
             raise Gone(f"{path}: {reason(error)}") from error
         raise BackendError(f"its directory cannot be made on backend {definition.name}: {_advised(error)}") from error
+    except BackendError:
+        _clear(final, making)
+        raise
+    return {"size_by": size_by}
 
 
-def rename(share: str, old: str, new: str, volume: str) -> None:
-    """Move a volume's directory and its marker within the share."""
+def adopt(share: str, path: str, mark: Mapping[str, Any]) -> None:
+    """Take a directory that is there as a volume's: only its marker is made.
+
+    Raises:
+        BackendError: there is none, or it is another volume's.
+
+    """
+    directory, volume = Path(share, path), str(mark["volume"])
+    try:
+        inside(Path(share), path)
+    except BackendError as error:
+        raise BackendError(str(error).replace("its data is missing: there", "there")) from error
+    if marker(directory).exists():
+        check_mark(directory, volume)
+        return
+    _write_mark(directory, mark)
+    _sync(directory.parent)
+
+
+def forget(share: str, path: str, volume: str) -> None:
+    """Leave a volume's directory where it is, and take its marker away: it is nobody's now."""
+    directory = Path(share, path)
+    if marker(directory).exists():
+        check_mark(directory, volume)
+        marker(directory).unlink()
+
+
+def rename(share: str, old: str, new: str, volume: str) -> dict[str, Any]:
+    """Move a volume's directory and its marker within the share; return whether it is `missing` at both places."""
     source, target = Path(share, old), Path(share, new)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if source.exists():
         mark = check_mark(source, volume)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_mark(target, mark)
-        source.rename(target)
+        try:
+            source.rename(target)
+        except OSError as error:
+            marker(target).unlink(missing_ok=True)
+            raise BackendError(f"{old} cannot be moved to {new}: {_advised(error)}") from error
     elif not target.exists():
-        raise BackendError(f"its data is missing: there is neither {old} nor {new} on the backend")
+        marker(source).unlink(missing_ok=True)
+        marker(target).unlink(missing_ok=True)
+        return {"missing": True}
     marker(source).unlink(missing_ok=True)
     _sync(target.parent)
+    return {"missing": False}
 
 
-def delete(backend: Mapping[str, Any], share: str, paths: Sequence[str], volume: str) -> None:
-    """Delete a volume's directory, wherever of `paths` it is, with all that is in it, and then its marker."""
+def delete(
+    backend: Mapping[str, Any], share: str, paths: Sequence[str], volume: str, seconds: float = math.inf
+) -> dict[str, Any]:
+    """Delete a volume's directory, wherever of `paths` it is, with all that is in it, and then its marker.
+
+    Return after about so many seconds whether all is `done`, and how many `entries` were deleted by this call.
+    """
+    until, entries = time.monotonic() + seconds, 0
     for path in paths:
         directory = Path(share, path)
-        kind, making = registry.kind(backend["kind"]), directory.with_name(MAKING + volume)
-        if making.exists():
-            kind.delete(Path(share), str(making.relative_to(share)))
-        if directory.exists():
-            check_mark(directory, volume)
-            kind.delete(Path(share), path)
+        making = directory.with_name(MAKING + volume)
+        for left in (making, directory):
+            if os.path.lexists(left):
+                if left is directory:
+                    check_mark(directory, volume)
+                lift(Definition(**backend), Path(share), str(left.relative_to(share)))
+                done, deleted = reaping.reap(left, until)
+                entries += deleted
+                if not done:
+                    return {"done": False, "entries": entries}
         marker(directory).unlink(missing_ok=True)
+    return {"done": True, "entries": entries}
 
 
 def marker(directory: Path) -> Path:
@@ -137,6 +196,23 @@ def _write_mark(directory: Path, mark: Mapping[str, Any]) -> None:
     new.rename(there)
 
 
+def _clear(final: Path, making: Path) -> None:
+    """Leave nothing of an attempt that failed, as far as that is possible; the next one, or `delete`, does the rest."""
+    with contextlib.suppress(OSError):
+        if making.exists():
+            reaping.reap(making)
+        if not final.exists():
+            marker(final).unlink(missing_ok=True)
+            marker(final).with_suffix(".new").unlink(missing_ok=True)
+
+
+def _adorn(directory: Path, top: Top) -> None:
+    """Give a directory its owner and permissions; the latter last, for chown(2) takes set-group-id away."""
+    if top.uid is not None or top.gid is not None:
+        _own(directory, top.uid, top.gid)
+    directory.chmod(top.mode)
+
+
 def _own(directory: Path, uid: int | None, gid: int | None) -> None:
     try:
         os.chown(directory, -1 if uid is None else uid, -1 if gid is None else gid)
@@ -160,6 +236,7 @@ def _advised(error: OSError) -> str:
         errno.EROFS: "it is read-only there",
         errno.ENOSPC: "there is no space left; remove something or take another backend",
         errno.EDQUOT: "the quota is used up; remove something or take another backend",
+        errno.EXDEV: "it is a file system of its own there: move what is in it by hand",
         errno.EACCES: "root may not write there: look at the export's root_squash and the directory's owner and mode",
         errno.EPERM: "root may not do it there: look at the export's root_squash",
     }.get(error.errno or 0)

@@ -11,7 +11,7 @@ from typing import Any
 from volplugin import mountinfo, syscalls
 from volplugin.backends import registry
 from volplugin.backends.kind import BackendError, Definition, Gone, reason
-from volplugin.worker import directories
+from volplugin.worker import directories, sizing
 
 DEAD = {errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ENODEV, errno.ECONNABORTED}  # what a dead mount answers
 
@@ -101,4 +101,8 @@ VERBS: Mapping[str, Callable[..., Any]] = {
     "make": directories.make,
     "delete": directories.delete,
     "rename": directories.rename,
+    "adopt": directories.adopt,
+    "forget": directories.forget,
+    "grow": sizing.grow,
+    "used": sizing.used,
 }
