@@ -171,6 +171,17 @@ class VolPlugin(Section, frozen=True, kw_only=True):
             description="Docker's API, asked in the background which containers still use volumes.",
         ),
     ] = "unix:///run/docker.sock"
+    lease: Annotated[
+        int,
+        Meta(
+            ge=6,
+            le=3600,
+            extra={"unit": "seconds"},
+            description="How long the host of a volume with `access=host` or `container` must have been silent before "
+            "another one may take the volume. It renews six times in it, freezes the volume's containers after half "
+            "of it and kills them after two thirds.",
+        ),
+    ] = 30
 
 
 class Controller(Section, frozen=True, kw_only=True):

@@ -132,11 +132,15 @@ class Lease:
     host: HostId = ref("Host")
     epoch: int = bounded(1, 2**63 - 1)  # the volume's when it was taken: the fencing token
     renewals: int = bounded(0, 2**63 - 1, default=0)
+    seconds: int = bounded(1, 86400, default=30)  # without a renewal, after which others may take it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
-    """A host that must not reach a storage server: it lost the lease of `volume` without having given it back."""
+    """A host that lost the lease of `volume` without having given it back, and must not reach the storage server.
+
+    It deletes the record itself, when none of its containers uses the volume any more; until then it gets no new lease.
+    """
 
     TABLE: ClassVar = "Fence"
     UNIQUE: ClassVar = (("volume", "host", "server"),)
@@ -144,5 +148,5 @@ class Fence:
     id: FenceId
     volume: VolumeId = ref("Volume")
     host: HostId = ref("Host")
-    server: str  # address of the storage server
+    server: str  # IP address of the storage server; empty where none is known
     epoch: int = bounded(1, 2**63 - 1)  # of the lease that was lost

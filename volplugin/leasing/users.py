@@ -1,0 +1,51 @@
+"""Who uses a volume on this host: the processes in other mount namespaces that see its directory.
+
+What /proc tells is enough, and never waits: neither for a hung dockerd nor for a dead storage server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from volplugin import mountinfo
+from volplugin.mountinfo import Mounted
+
+PROC = Path("/proc")
+
+
+def users(there: Mounted, proc: Path = PROC) -> list[int]:
+    """Return the ids of the processes of containers that have what is mounted at `there`, or a part of it.
+
+    A namespace that sees it where we do, below whatever root, is no container's: a service's own (systemd), a container
+    that is only just being made, or one that looks at the whole host.
+    """
+    sees: dict[str, bool] = {os.readlink(proc / "self" / "ns" / "mnt"): False}
+    found = []
+    for pid in _pids(proc):
+        try:
+            namespace = os.readlink(proc / str(pid) / "ns" / "mnt")
+            if namespace not in sees:
+                sees[namespace] = _sees(mountinfo.mounts(proc / str(pid) / "mountinfo"), there)
+        except OSError:  # it has ended
+            continue
+        if sees[namespace]:
+            found.append(pid)
+    return found
+
+
+def _sees(table: list[Mounted], there: Mounted) -> bool:
+    below = there.root.rstrip("/") + "/"
+    return any(
+        mount.device == there.device
+        and (mount.root == there.root or mount.root.startswith(below))
+        and not mount.target.endswith(there.target)
+        for mount in table
+    )
+
+
+def _pids(proc: Path) -> Iterator[int]:
+    for entry in os.scandir(proc):
+        if entry.name.isdigit():
+            yield int(entry.name)
