@@ -17,7 +17,8 @@ from daemonkit.version import version
 if TYPE_CHECKING:
     from flask import Flask
 
-    from records.model import Backend
+    from records.model import Backend, Volume
+    from records.snapshot import Records
     from records.store import Change, Store
     from volplugin.keeper import Keeper
 
@@ -36,6 +37,10 @@ class Agent:
         from volplugin.holders import Holders
         from volplugin.keeper import Host
         from volplugin.keepers import Keepers
+        from volplugin.leasing.granting import Grants
+        from volplugin.leasing.guarding import Guarding
+        from volplugin.leasing.renewals import Renewals
+        from volplugin.leasing.table import Leasing, Terms
         from volplugin.sweeper import Sweeper
         from volplugin.volumes import Volumes
 
@@ -45,11 +50,16 @@ class Agent:
         )
         self.metrics = Metrics(NAME, version())
         self.store: Store = OvsdbStore(config.records.remote)
+        leases = Path(config.volplugin.admin).with_name("leases.json")
+        self.terms = Terms(leases, self.host.boot, Guarding(leases, self.host.boot))
+        leasing = Leasing(config.volplugin.lease, self.terms, _clock)
+        self.renewals = Renewals(self.store, self.host.name, leasing, self._target)
         self.keepers = Keepers(self._keeper)
         volumes = Volumes(self.store, self.host.name, default=config.volplugin.backend, shared=_shared, now=time.time)
-        holders = Holders(self.store, self.host.name, self.host.boot, now=time.time)
+        grants = Grants(self.host.name, leasing, self.renewals, self._target, _servers)
+        self.holders = Holders(self.store, self.host.name, self.host.boot, now=time.time, granting=grants)
         self.sweeper = Sweeper(self.store, self.host.name, config.volplugin.trash_for, now=time.time)
-        self.driver = VolumeDriver(self.store, volumes, holders, self.keepers)
+        self.driver = VolumeDriver(self.store, volumes, self.holders, self.keepers)
         self.admin = AdminServer(config.volplugin.admin, self._status, self.metrics)
         self._stopping = threading.Event()
 
@@ -58,6 +68,7 @@ class Agent:
         from records.hosts import keep_trying
 
         self.store.watch(self._notice)
+        self.renewals.start()
         self.admin.start()
         self.sweeper.start()
         keep_trying(self.store, self.host.name, "volplugin", version(), self._stopping)
@@ -65,6 +76,8 @@ class Agent:
     def stop(self) -> None:
         """End the threads; what is mounted stays: containers go on without us."""
         self._stopping.set()
+        self.holders.stop()
+        self.renewals.stop()
         self.sweeper.stop()
         self.keepers.stop()
         self.admin.stop()
@@ -79,7 +92,12 @@ class Agent:
     def _keeper(self, backend: Backend) -> Keeper:
         from volplugin.keeper import Keeper
 
-        return Keeper(backend, self.host, self.store, resync=self.config.volplugin.resync, metrics=self.metrics.loop)
+        resync, metrics = self.config.volplugin.resync, self.metrics.loop
+        return Keeper(backend, self.host, self.store, resync=resync, metrics=metrics, terms=self.terms)
+
+    def _target(self, records: Records, volume: Volume) -> Path:
+        backend = records.backends.get(volume.backend)
+        return self.host.directory / (backend.name if backend is not None else "") / str(volume.id)
 
     def _notice(self, changes: Sequence[Change]) -> None:
         self.keepers.notice(changes, self.store.snapshot())
@@ -98,6 +116,23 @@ class Agent:
             ],
             "backends": {keeper.backend.name: {"problem": keeper.problem, "size": keeper.size} for keeper in keepers},
         }
+
+
+def _clock() -> float:
+    """Return seconds that go on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _servers(backend: Backend) -> list[str]:
+    """Return the names or addresses of a backend's storage."""
+    from volplugin.backends.kind import BadDefinition, Definition
+    from volplugin.backends.registry import kind
+
+    asked = Definition(name=backend.name, kind=backend.kind, source=backend.source, options=backend.options)
+    try:
+        return [server.address for server in kind(backend.kind).servers(asked)]
+    except BadDefinition:
+        return []
 
 
 def _shared(backend: Backend) -> bool:

@@ -20,6 +20,7 @@ from volplugin.volumes import Volumes, find
 
 # Docker gives Create and Mount 120 s and the others 60 (PROTOCOL rule 30).
 CREATE_WITHIN, MOUNT_WITHIN, UNMOUNT_WITHIN = 60.0, 90.0, 20.0  # seconds
+BIND_WITHIN = 30.0  # seconds of it that are left when a lease has been waited for
 
 log = structlog.get_logger()
 
@@ -77,9 +78,10 @@ class VolumeDriver:
 
     def mount(self, name: str, mount: str) -> str:
         """Mount a volume for a container, and return where."""
-        volume = self._holders.hold(name, mount)
+        until = soon(MOUNT_WITHIN)
+        volume = self._holders.hold(name, mount, until - BIND_WITHIN)
         keeper = self._keeper(self._store.snapshot(), volume)
-        problem = keeper.bring("binds", volume.id, soon(MOUNT_WITHIN))
+        problem = keeper.bring("binds", volume.id, until)
         if problem is None and (at := keeper.mountpoint(volume.id, self._mounts())):
             return at
         self._holders.release(name, mount)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
+import time
 import uuid
 from collections.abc import Callable
 
@@ -18,9 +20,12 @@ from records.hosts import own_host
 from records.model import Holder, HolderId, Host, Volume
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Insert, Keep, Update, Write
+from records.writes import Delete, Insert, Update, Write
+from volplugin.leasing.granting import Granting, Refusing
+from volplugin.leasing.grants import Claim, Grant, Wait, grant
 from volplugin.volumes import find
 
+POLL = 0.1  # seconds between looks at a lease that another host is about to lose
 MOUNT_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # 64 hex digits from Docker
 
 log = structlog.get_logger()
@@ -29,30 +34,64 @@ log = structlog.get_logger()
 class Holders:
     """Who uses which volume on this host."""
 
-    def __init__(self, store: Store, host: str, boot: str, now: Callable[[], float]) -> None:
-        """Count for this boot of the host; `now` is in seconds since 1970."""
+    def __init__(
+        self, store: Store, host: str, boot: str, now: Callable[[], float], granting: Granting | None = None
+    ) -> None:
+        """Count for this boot of the host; `now` is in seconds since 1970.  Without `granting` no lease is taken."""
         self._store = store
         self._host = host
         self._boot = boot
         self._now = now
+        self._granting = granting or Refusing()
+        self._stopping = threading.Event()
 
-    def hold(self, name: str, mount: str) -> Volume:
-        """Note a use of the volume, and return it.
+    def stop(self) -> None:
+        """Wait for no lease any more."""
+        self._stopping.set()
+
+    def hold(self, name: str, mount: str, until: float = 0.0) -> Volume:
+        """Note a use of the volume, and return it; with the lease, where it needs one.
+
+        One that another host is about to lose is waited for until `until`, in monotonic seconds.
 
         Raises:
             NotFound: there is no such volume.
             Failed: this host cannot have it.
+            InUse: another host, or container, has it for itself.
 
         """
         if not MOUNT_ID.fullmatch(mount):
             raise BadRequest(f"{mount!r} is not an id of a mount of Docker's")
 
-        def decision(records: Records) -> tuple[list[Write], Volume]:
+        said = ""
+        while isinstance(found := self._hold(name, mount), Wait):
+            if self._stopping.is_set() or time.monotonic() + max(POLL, found.left) > until:
+                raise Failed(f"volume {name}: {found.why}; please try again then")
+            if said != (said := found.why.split(",")[0]):
+                log.info("waits for a lease", volume=name, reason=found.why, seconds=round(found.left, 1))
+            self._stopping.wait(POLL)
+        return found
+
+    def _hold(self, name: str, mount: str) -> Volume | Wait:
+        """Try once."""
+        servers, asked = self._granting.servers(self._store.snapshot(), name), self._granting.clock()
+
+        def decision(records: Records) -> tuple[list[Write], tuple[Volume, Grant] | Wait]:
             host, volume = own_host(records, self._host), find(records, name)
             _check_home(records, volume, host)
-            return [*self._counted(records, volume, host, mount), Keep(volume)], volume
+            claim = Claim(host, mount, self._boot, self._granting.seconds)
+            given = grant(records, volume, claim, self._granting.judge, servers)
+            if isinstance(given, Wait):
+                return [], given
+            return [*self._counted(records, volume, host, mount), *given.writes], (volume, given)
 
-        return decide(self._store, decision)
+        found = decide(self._store, decision)
+        if isinstance(found, Wait):
+            return found
+        volume, given = found
+        if given.lease is not None:
+            self._granting.granted(self._store.snapshot(), volume, given.lease, asked)
+        return volume
 
     def _counted(self, records: Records, volume: Volume, host: Host, mount: str) -> list[Write]:
         known = records.holders.one(volume=volume.id, host=host.id, mount=mount)

@@ -18,14 +18,18 @@ from records.snapshot import Records
 from records.store import Store
 from volplugin import mountinfo
 from volplugin.disposal import Disposal
+from volplugin.leasing.table import Terms
 from volplugin.mountinfo import Mounted
 from volplugin.plan import binds as plan_binds
 from volplugin.plan import chores as plan_chores
+from volplugin.plan import rights as plan_rights
 from volplugin.plan import share as plan_share
 from volplugin.plan.needs import definition
 from volplugin.plan.share import SHARE
 from volplugin.system.binds import Binds
 from volplugin.system.chores import Chores
+from volplugin.system.clearing import Clearing
+from volplugin.system.rights import Rights
 from volplugin.system.shares import Mounts, Shares
 from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
 
@@ -51,18 +55,33 @@ class Host:
 class Keeper:
     """Keeps one backend's share and volumes on this host as the records ask."""
 
-    def __init__(self, backend: Backend, host: Host, store: Store, *, resync: float, metrics: LoopMetrics) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        host: Host,
+        store: Store,
+        *,
+        resync: float,
+        metrics: LoopMetrics,
+        terms: Terms | None = None,
+    ) -> None:
+        """Keep a backend; leases that end are taken out of `terms`."""
         self.backend = backend
         self.worker = host.worker(backend.name)
         self.directory = host.directory / backend.name
         self.shares = Shares(backend, self.directory / SHARE, self.worker, host.mounts)
-        self.binds = Binds(self.directory, self.shares, self.worker)
+        self.binds = Binds(self.directory, self.shares, self.worker, Clearing(store, host.name, host.mounts))
         self.bound = plan_binds.Binds(host.name, host.boot, backend.id)
         chores = Chores(backend, self.shares, self.worker, store)
         self.disposal = Disposal(backend, host.name, self.shares, chores, store, worker=host.worker, resync=resync)
         layers: list[Layer[Records, Any, Any]] = [
             Layer("share", plan_share.Shares(host.name, host.boot, backend.id), self.shares, patience=IDLE),
             Layer("chores", plan_chores.Chores(host.name, backend.id), chores),
+            Layer(
+                "rights",
+                plan_rights.Rights(host.name, host.boot, backend.id),
+                Rights(store, host.name, backend.id, terms, self._mounted),
+            ),
             Layer("binds", self.bound, self.binds),
         ]
         self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics)
@@ -85,7 +104,7 @@ class Keeper:
 
     def notice(self, volumes: Collection[VolumeId]) -> None:
         """Look at volumes whose records have changed."""
-        keys: list[Key] = [(layer, volume) for volume in volumes for layer in ("chores", "binds")]
+        keys: list[Key] = [(layer, volume) for volume in volumes for layer in ("chores", "rights", "binds")]
         self.loop.poke([("share", SHARE), *keys])
         self.disposal.poke(volumes)
 
@@ -100,6 +119,9 @@ class Keeper:
         target = str(self.binds.at(volume))
         return target if mountinfo.at(target, table) is not None else ""
 
+    def _mounted(self, volume: VolumeId) -> Path | None:
+        return self.binds.at(volume) if self.binds.read([volume]) else None
+
     def bring(self, layer: str, volume: VolumeId, until: float) -> str | None:
         """Bring a volume to where the records want it; return why that failed, or None.
 
@@ -109,6 +131,7 @@ class Keeper:
             return problem
         keys: list[Key] = [("share", SHARE), (layer, volume)]
         if layer == "binds":
+            keys.append(("rights", volume))
             self.binds.doubt(volume)
         failed = self.loop.settle(keys, until, patient=False)
         if failed and self.shares.buried:  # found dead by this pass: the next one mounts it anew

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from records.model import Backend, BackendId, Holder, Lease, Volume, VolumeId
+from records.model import Backend, BackendId, Fence, Holder, Lease, Volume, VolumeId
 from records.snapshot import Records
 from records.store import Change
 from volplugin.keeper import Keeper
@@ -45,7 +45,10 @@ class Keepers:
                 self.of(record) if change.new is not None else self._end(record)
             elif isinstance(record, Volume):
                 concerned.setdefault(record.backend, set()).add(record.id)
-            elif isinstance(record, Holder | Lease) and (volume := records.volumes.get(record.volume)) is not None:
+            elif (
+                isinstance(record, Holder | Lease | Fence)
+                and (volume := records.volumes.get(record.volume)) is not None
+            ):
                 concerned.setdefault(volume.backend, set()).add(volume.id)
         for backend, volumes in concerned.items():
             if (keeper := self.get(backend)) is not None:

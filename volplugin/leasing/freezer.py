@@ -43,14 +43,7 @@ class Freezer:
 
     def kill(self, pids: Iterable[int]) -> None:
         """End processes, also those that are stopped: whoever stopped them."""
-        pids = list(pids)
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        switches = {switch for pid in pids if (switch := _switch(pid)) is not None}
-        for switch in switches:  # on v1 a frozen process does not die, but it does nothing else either once it thaws
-            _set(switch, on=False)
-        self._write(self._stopped - switches)
+        self._write(self._stopped - kill(pids))
 
     def go_on(self, switches: Iterable[str]) -> None:
         """Let what was stopped go on."""
@@ -66,6 +59,21 @@ class Freezer:
             new.write_text("".join(f"{switch}\n" for switch in sorted(stopped)))
             new.rename(self._note)
             self._stopped = stopped
+
+
+def kill(pids: Iterable[int]) -> set[str]:
+    """End processes; return the files of their cgroups, which are let go on for that.
+
+    On v1 a frozen process does not die, but does nothing else either once it thaws.
+    """
+    pids = list(pids)
+    switches = {switch for pid in pids if (switch := _switch(pid)) is not None}
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for switch in switches:
+        _set(switch, on=False)
+    return switches
 
 
 def _switch(pid: int) -> str | None:

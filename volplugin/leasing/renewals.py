@@ -14,7 +14,8 @@ from records.model import Lease, Volume, VolumeId
 from records.snapshot import Records
 from records.store import Store, decide
 from records.writes import Update
-from volplugin.leasing.table import Leasing
+from volplugin import mountinfo
+from volplugin.leasing.table import LOST, Leasing
 from volplugin.leasing.terms import RENEWALS, Life, Observer
 
 LOOK = 0.5  # seconds between looks at others' leases: so much longer one waits for them at most
@@ -63,6 +64,7 @@ class Renewals:
             for lease in records.leases:
                 self._observer.look(lease, now)
             self._observer.keep({lease.id for lease in records.leases})
+        self._tidy()
         if now - self._renewed >= self._leasing.seconds / RENEWALS:
             self._try()
 
@@ -94,6 +96,12 @@ class Renewals:
     def _at(self, records: Records, volume: VolumeId) -> str:
         found = records.volumes.get(volume)
         return str(self._target(records, found)) if found is not None else ""
+
+    def _tidy(self) -> None:
+        """Forget leases that were lost, and of which nothing is mounted any more."""
+        for volume, term in self._leasing.terms.all().items():
+            if term.confirmed == LOST and mountinfo.at(term.target, mountinfo.mounts()) is None:
+                self._leasing.terms.forget(volume, term.epoch)
 
     def _try(self) -> None:
         try:

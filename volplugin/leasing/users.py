@@ -21,11 +21,11 @@ def users(there: Mounted, proc: Path = PROC) -> list[int]:
     A namespace that sees it where we do, below whatever root, is no container's: a service's own (systemd), a container
     that is only just being made, or one that looks at the whole host.
     """
-    sees: dict[str, bool] = {os.readlink(proc / "self" / "ns" / "mnt"): False}
+    sees: dict[str, bool] = {str((proc / "self" / "ns" / "mnt").readlink()): False}
     found = []
     for pid in _pids(proc):
         try:
-            namespace = os.readlink(proc / str(pid) / "ns" / "mnt")
+            namespace = str((proc / str(pid) / "ns" / "mnt").readlink())
             if namespace not in sees:
                 sees[namespace] = _sees(mountinfo.mounts(proc / str(pid) / "mountinfo"), there)
         except OSError:  # it has ended

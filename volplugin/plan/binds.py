@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
-from records.model import BackendId, VolumeId
+from records.model import Access, BackendId, VolumeId
 from records.snapshot import Records
 from volplugin.plan.needs import held, is_held
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bind:
-    """A volume at its mount point; `sound` is False where it may be dead, or is not of the share that is mounted."""
+    """A volume at its mount point; `sound` is False where it may be dead, or is not of the share that is mounted.
+
+    `epoch` is that of the lease, which the volume's marker must not be ahead of; 0 where it needs none.
+    """
 
     path: str  # below the share
     sound: bool = True
+    epoch: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,4 +39,4 @@ class Binds:
         volume = source.volumes.get(key)
         if volume is None or volume.backend != self.backend or not is_held(source, volume, self.host, self.boot):
             return None
-        return Bind(volume.path)
+        return Bind(volume.path, epoch=0 if volume.access is Access.SHARED else volume.epoch)

@@ -115,6 +115,13 @@ def done(volume: Volume, outcome: Outcome = DONE) -> Write:
     return Update(volume, changed)
 
 
+def freed(records: Records, write: Write) -> list[Write]:
+    """Return what goes with a volume's record, where `write` is its end: fences against hosts that never came back."""
+    if not isinstance(write, Delete) or not isinstance(write.old, Volume):
+        return []
+    return [Delete(fence) for fence in records.fences.of(volume=write.old.id)]
+
+
 def trash_path(volume: Volume) -> str:
     """Return where a removed volume's data is, below the share."""
     return f"{TRASH}/{volume.id}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from records.model import Backend, BackendId, Volume, VolumeId, VolumeState
+from records.model import Access, Backend, BackendId, Host, Volume, VolumeId, VolumeState
 from records.snapshot import Records
 from volplugin.backends.common import own_options
 
@@ -12,22 +12,33 @@ AT_REST = frozenset({VolumeState.READY, VolumeState.TRASHED})
 
 
 def held(records: Records, host: str, boot: str, backend: BackendId) -> Iterator[Volume]:
-    """Yield the volumes of a backend that the host's containers hold; one with several holders several times.
+    """Yield the volumes of a backend that the host's containers hold and may use; with several holders several times.
 
     A holder of an earlier boot of the host holds nothing.
     """
     own = records.hosts.one(name=host)
     for holder in () if own is None else records.holders.of(host=own.id):
         volume = records.volumes.get(holder.volume) if holder.boot == boot else None
-        if volume is not None and volume.backend == backend and volume.state is VolumeState.READY:
+        if volume is None or volume.backend != backend or volume.state is not VolumeState.READY:
+            continue
+        if own is not None and entitled(records, volume, own):
             yield volume
 
 
 def is_held(records: Records, volume: Volume, host: str, boot: str) -> bool:
     """Say whether a volume is among those of `held`."""
     own = records.hosts.one(name=host)
-    mine = (h for h in records.holders.of(volume=volume.id) if own is not None and h.host == own.id)
-    return volume.state is VolumeState.READY and any(holder.boot == boot for holder in mine)
+    if own is None or volume.state is not VolumeState.READY or not entitled(records, volume, own):
+        return False
+    return any(h.host == own.id and h.boot == boot for h in records.holders.of(volume=volume.id))
+
+
+def entitled(records: Records, volume: Volume, host: Host) -> bool:
+    """Say whether a host may use a volume: one that is not shared only with the lease."""
+    if volume.access is Access.SHARED:
+        return True
+    lease = records.leases.one(volume=volume.id)
+    return lease is not None and lease.host == host.id
 
 
 def at_rest(volume: Volume) -> bool:

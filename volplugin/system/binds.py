@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import structlog
@@ -17,16 +17,20 @@ from volplugin.system.worker import StaleError, Worker, WorkerError
 
 WITHIN = 15.0  # seconds for one bind, look or unmount
 
+Clear = Callable[[VolumeId, Path], None]
+
 log = structlog.get_logger()
 
 
 class Binds:
     """The mount points in a backend's directory that are called as volumes are: by their ids."""
 
-    def __init__(self, directory: Path, shares: Shares, worker: Worker) -> None:
+    def __init__(self, directory: Path, shares: Shares, worker: Worker, clear: Clear | None = None) -> None:
+        """`clear` is asked before a volume is unmounted: it raises WorkerError where that must not be yet."""
         self._directory = directory
         self._shares = shares
         self._worker = worker
+        self._clear = clear
         self._doubted: set[VolumeId] = set()
 
     def at(self, volume: VolumeId) -> Path:
@@ -74,7 +78,8 @@ class Binds:
         if not self._lives(share):
             self._shares.bury()
             raise StaleError("what was mounted of its backend is dead; it is mounted anew")
-        self._worker.call("bind", WITHIN, share=share, path=bind.path, target=target)
+        mark = {"mark": {"volume": str(volume), "epoch": bind.epoch}} if bind.epoch else {}
+        self._worker.call("bind", WITHIN, share=share, path=bind.path, target=target, **mark)
         self._doubted.discard(volume)
         log.info("volume mounted", volume=str(volume), target=target)
 
@@ -88,6 +93,8 @@ class Binds:
     def _unmount(self, volume: VolumeId) -> None:
         """Take the volume away; from a dead backend too, whose unmounting may fail where a plain one would."""
         detach = self._shares.among(self._shares.mounts()) is None
+        if self._clear is not None:
+            self._clear(volume, self.at(volume))
         self._worker.call("unmount", WITHIN, target=str(self.at(volume)), detach=detach)
         self._doubted.discard(volume)
         log.info("volume unmounted", volume=str(volume))

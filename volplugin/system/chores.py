@@ -15,7 +15,7 @@ from records.model import Backend, Volume, VolumeId
 from records.store import Store
 from records.writes import Update
 from volplugin.options import size_mode
-from volplugin.plan.chores import DONE, Outcome, Step, done, step, trash_path
+from volplugin.plan.chores import DONE, Outcome, Step, done, freed, step, trash_path
 from volplugin.plan.needs import definition
 from volplugin.system.shares import Shares
 from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
@@ -56,7 +56,8 @@ class Chores:
             self._at = key
             try:
                 outcome = self._do(volume)
-                self._store.commit([done(volume, outcome)])
+                write = done(volume, outcome)
+                self._store.commit([write, *freed(self._store.snapshot(), write)])
                 if outcome.missing:
                     log.warning("data of a removed volume was missing", name=volume.name, path=volume.path)
                 log.info("volume", name=volume.name, done=step(volume).name.lower(), backend=self._backend.name)

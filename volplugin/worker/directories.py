@@ -187,6 +187,23 @@ def check_mark(directory: Path, volume: str) -> dict[str, Any]:
     return mark
 
 
+def advance(directory: Path, volume: str, epoch: int) -> None:
+    """Note the epoch of the lease with which a volume is used from now on.
+
+    Raises:
+        BackendError: somebody with a newer lease has used it.
+
+    """
+    mark = check_mark(directory, volume)
+    if mark.get("epoch", 0) > epoch:
+        raise BackendError(
+            f"a host with a newer lease has used it (epoch {mark['epoch']}, and the records say {epoch}): "
+            "were the records restored from an old copy?"
+        )
+    if mark.get("epoch", 0) < epoch:
+        _write_mark(directory, {**mark, "epoch": epoch})
+
+
 def _write_mark(directory: Path, mark: Mapping[str, Any]) -> None:
     there, new = marker(directory), marker(directory).with_suffix(".new")
     with new.open("wb") as file:

@@ -71,9 +71,11 @@ def alive(target: str) -> dict[str, int]:
     return {"total": found.f_blocks * size, "free": found.f_bfree * size, "available": found.f_bavail * size}
 
 
-def bind(share: str, path: str, target: str) -> None:
-    """Let `target` show the directory of a volume."""
+def bind(share: str, path: str, target: str, mark: Mapping[str, Any] | None = None) -> None:
+    """Let `target` show the directory of a volume; of one with a lease only if its `mark` is not ahead of the lease."""
     source, at = directories.inside(Path(share), path), Path(target)
+    if mark is not None:
+        directories.advance(source, str(mark["volume"]), int(mark["epoch"]))
     while mountinfo.at(target, mountinfo.mounts()) is not None:  # something dead, or of another share
         syscalls.unmount(at, detach=True)
     at.mkdir(mode=0o700, parents=True, exist_ok=True)
