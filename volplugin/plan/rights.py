@@ -55,8 +55,10 @@ def right(records: Records, volume: Volume, host: str) -> Right | None:
 
 def rights(records: Records, host: str, backend: BackendId) -> dict[VolumeId, Right]:
     """Return what they say of a host and all volumes of a backend."""
-    own = records.hosts.one(name=host)
-    concerned = () if own is None else (*records.leases.of(host=own.id), *records.fences.of(host=own.id))
-    volumes = {v.id: v for record in concerned if (v := records.volumes.get(record.volume)) is not None}
-    found = {v.id: right(records, v, host) for v in volumes.values() if v.backend == backend}
+    if (own := records.hosts.one(name=host)) is None:
+        return {}
+    concerned = {lease.volume for lease in records.leases.of(host=own.id)}
+    concerned.update(fence.volume for fence in records.fences.of(host=own.id))
+    volumes = [volume for key in concerned if (volume := records.volumes.get(key)) is not None]
+    found = {v.id: right(records, v, host) for v in volumes if v.backend == backend}
     return {key: value for key, value in found.items() if value is not None}
