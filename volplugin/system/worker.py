@@ -46,6 +46,9 @@ class Worker:
         self._command = command
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._given_up: list[
+            subprocess.Popen[bytes]
+        ] = []  # killed, but the kernel may wait for the server on their behalf
         self._hung: tuple[float, str] | None = None  # since when (monotonic seconds), and what hung
 
     @property
@@ -69,7 +72,13 @@ class Worker:
         return self._call(verb, within, arguments)
 
     def retry(self, verb: str, within: float, **arguments: Any) -> Any:
-        """Call whatever the breaker says; an answer, also that it cannot be done, closes it."""
+        """Call whatever the breaker says; an answer, also that it cannot be done, closes it.
+
+        While a process that was given up still waits in the kernel, the backend hangs: no other is sent after it.
+        """
+        self._given_up = [process for process in self._given_up if process.poll() is None]
+        if self._given_up and (problem := self.problem) is not None:
+            raise HungError(problem)
         try:
             answer = self._call(verb, within, arguments)
         except HungError:
@@ -125,6 +134,7 @@ class Worker:
         if process is None:
             return
         process.kill()
+        self._given_up.append(process)
         for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both are there

@@ -14,8 +14,8 @@ from lab.node import Node
 
 @pytest.fixture(scope="package")
 def storage(machine: None) -> Iterator[Lab]:
-    """A host with Docker and the volume plugin, and `nas`, a machine beside it; local volumes are at backend `disk`."""
-    with Lab(f"nfs-{os.getpid()}", ovs=False) as lab:
+    """Two hosts with the volume plugin, and `nas`, a machine beside them; local volumes are at backend `disk`."""
+    with Lab(f"nfs-{os.getpid()}", hosts=2, shared=True, ovs=False) as lab:
         lab.add(Node, "nas")
         for host in lab.hosts:
             install(host)
@@ -43,11 +43,20 @@ def nas(storage: Lab, ganesha: Ganesha) -> Iterator[Ganesha]:
         ganesha.v3, ganesha.minors = True, MINORS
     if not ganesha.running:
         ganesha.start()
+    for host in storage.hosts:  # all containers first: a volume that any host uses cannot be removed
+        if containers := host.docker("ps", "-aq").split():
+            host.docker("rm", "-f", *containers)
     for host in storage.hosts:
-        host.clear_docker()
+        host.repair()
 
 
 @pytest.fixture
 def host(storage: Lab, nas: Ganesha) -> Host:
     """The first host; the server's faults end before Docker is cleared."""
     return storage.host
+
+
+@pytest.fixture
+def other(storage: Lab, nas: Ganesha) -> Host:
+    """The second host, which shares the records of the first."""
+    return storage.hosts[1]
