@@ -19,6 +19,8 @@ from volplugin.worker import STALE
 
 COMMAND = (sys.executable, "-m", "volplugin.worker")
 
+ENDS_WITHIN = 1.0  # seconds: a process that is killed ends at once, unless the kernel holds it
+
 log = structlog.get_logger()
 
 
@@ -76,8 +78,7 @@ class Worker:
 
         While a process that was given up still waits in the kernel, the backend hangs: no other is sent after it.
         """
-        self._given_up = [process for process in self._given_up if process.poll() is None]
-        if self._given_up and (problem := self.problem) is not None:
+        if self._held() and (problem := self.problem) is not None:
             raise HungError(problem)
         try:
             answer = self._call(verb, within, arguments)
@@ -93,6 +94,14 @@ class Worker:
         """End the process; what is mounted stays."""
         with self._lock:
             self._abandon()
+
+    def _held(self) -> bool:
+        """Say whether a process that was killed has not ended: the kernel waits for the server on its behalf."""
+        for process in self._given_up:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(ENDS_WITHIN)
+        self._given_up = [process for process in self._given_up if process.returncode is None]
+        return bool(self._given_up)
 
     def _call(self, verb: str, within: float, arguments: dict[str, Any]) -> Any:
         until = time.monotonic() + within

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,31 @@ def test_an_answer_to_a_retry_closes_the_breaker(worker: Worker, tmp_path: Path)
 
     assert worker.problem is None
     worker.call("alive", 20, target=str(tmp_path))
+
+
+class Held(subprocess.Popen[bytes]):
+    """A process that is held by the kernel, and does not end when it is killed."""
+
+    def __init__(self) -> None:
+        self.returncode = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("worker", timeout or 0)
+        return self.returncode
+
+
+def test_no_process_is_sent_after_one_that_the_kernel_holds(worker: Worker, tmp_path: Path) -> None:
+    held = Held()
+    worker._given_up, worker._hung = [held], (time.monotonic(), "alive")
+
+    with pytest.raises(HungError, match="backend disk does not answer"):
+        worker.retry("alive", 20, target=str(tmp_path))
+
+    assert worker._process is None
+    held.returncode = -9
+    worker.retry("alive", 20, target=str(tmp_path))
+    assert worker.problem is None
 
 
 def test_an_answer_that_it_cannot_be_done_is_an_answer_too(worker: Worker, tmp_path: Path) -> None:
