@@ -1,4 +1,4 @@
-"""The demonstration (`make demo`): Moorage's main job on a real Docker and a real Open vSwitch, step by step."""
+"""The demonstration (`make demo`): Moorage's main jobs on real Docker, Open vSwitch and GlusterFS, step by step."""
 
 from __future__ import annotations
 
@@ -10,38 +10,17 @@ from collections.abc import Callable
 
 import click
 
+from lab import demo_volumes
 from lab.command import CommandFailed, LabError, wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab
+from lab.story import Story
 from lab.traces import BRIDGE, drops, flows, traces
 
 WEB, DB = "10.1.0.0/24", "10.2.0.0/24"
 CREATE = ("network", "create", "-d", "moorage-net", "--ipam-driver", "moorage-net")
-SLEEP = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
-
-
-class Story:
-    """Prints each step and its result in plain words; remembers whether one failed."""
-
-    def __init__(self) -> None:
-        self.failed = 0
-        self._number = 0
-
-    def step(self, what: str) -> None:
-        """Say what comes now."""
-        self._number += 1
-        click.secho(f"\n{self._number}. {what}", bold=True)
-
-    def command(self, host: Host, *argv: str) -> str:
-        """Run a `docker` command, and show it as the user would type it."""
-        click.secho(f"   $ docker {' '.join(argv)}", fg="cyan")
-        return host.docker(*argv)
-
-    def result(self, text: str, *, good: bool) -> None:
-        """Say how it ended."""
-        self.failed += not good
-        click.echo(f"   {click.style('ok  ', fg='green') if good else click.style('FAIL', fg='red')} {text}")
+SLEEP = ("sh", "-c", 'trap "exit 0" TERM; sleep 3600 & wait')
 
 
 def lost(ping: str) -> tuple[int, int]:
@@ -72,6 +51,7 @@ def tell(story: Story, lab: Lab) -> None:
     _false_sources(story, host)
     _controller_dies(story, host)
     _nothing_left(story, host)
+    demo_volumes.tell(story, lab)
 
 
 def _networks(story: Story, host: Host) -> None:
@@ -175,8 +155,8 @@ def main(*, keep: bool) -> None:
     """Show Moorage's main job; exit status 1 if a step did not end well."""
     began = time.monotonic()
     story = Story()
-    click.echo("Starting a host in namespaces of its own: dockerd, Open vSwitch, Moorage ...")
-    with Lab("demo") as lab:
+    click.echo("Starting two hosts in namespaces of their own: dockerd, Open vSwitch, Moorage ...")
+    with Lab("demo", hosts=2, shared=True) as lab:
         tell(story, lab)
         took = time.monotonic() - began
         if story.failed:
@@ -184,9 +164,11 @@ def main(*, keep: bool) -> None:
         else:
             click.secho(f"\nAll of it works, in {took:.0f} s", fg="green")
         if keep:
-            click.echo(f"\nThe lab is up; ctrl-C ends it.\n  {lab.host.where()}")
-            for name in lab.host.procs:
-                click.echo(f"  log of {name}: {lab.host.log(name)}")
+            click.echo("\nThe lab is up; ctrl-C ends it.")
+            for host in lab.hosts:
+                click.echo(f"  {host.name}: {host.where()}")
+                for name in host.procs:
+                    click.echo(f"    log of {name}: {host.log(name)}")
             try:
                 signal.pause()
             except KeyboardInterrupt:
