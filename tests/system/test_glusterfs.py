@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab, leftovers
 from lab.moorage import CHECKOUT
+from lab.node import Node
 from tests.system.steps import refused
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("machine")]
@@ -75,12 +77,21 @@ def client_pid(host: Host, backend: str) -> int:
     return int(host.exec("pgrep", "-f", f"^/usr/sbin/glusterfs .*{SHARE.format(backend)}").split()[0])
 
 
+def called(node: Node, verb: str, **arguments: Any) -> dict[str, Any]:
+    """Return the answer of a worker on a node."""
+    call = json.dumps({"verb": verb, "arguments": arguments}) + "\n"
+    words = ["env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "volplugin.worker"]
+    answer: dict[str, Any] = json.loads(node.exec(*words, stdin=call))
+    return answer
+
+
+def definition(source: str) -> dict[str, Any]:
+    return {"name": "worked", "kind": "glusterfs", "source": source, "options": {}}
+
+
 def probe(host: Host, source: str) -> dict[str, tuple[bool, str]]:
     """Return what a probe of a backend finds on a host: thing -> (good, what and advice)."""
-    backend = {"name": "probed", "kind": "glusterfs", "source": source, "options": {}}
-    call = json.dumps({"verb": "probe", "arguments": {"backend": backend}}) + "\n"
-    words = ["env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "volplugin.worker"]
-    found = json.loads(host.exec(*words, stdin=call))["result"]
+    found = called(host, "probe", backend=definition(source))["result"]
     return {f["what"]: (f["good"], f"{f['found']}; {f['advice']}") for f in found}
 
 
@@ -176,6 +187,33 @@ def test_a_quota_of_the_server_reaches_the_container_and_is_what_df_shows(hosts:
 
     assert "Disk quota exceeded" in told
     assert re.search(r"\s8192\s", run(host, "small", "df -k /data"))
+
+
+def test_a_size_is_refused_on_a_host_that_is_no_server_of_the_pool(hosts: list[Host]) -> None:
+    words = ("volume", "create", "-d", "moorage-vol", "-o", "backend=gl", "-o", "size=8M", "sized")
+
+    told = refused(lambda: hosts[0].docker(*words))
+
+    assert "only a server of the pool may set a quota, and this host is none" in told
+    assert "size-mode=report" in told
+
+
+def test_a_size_becomes_a_quota_on_a_server_of_the_pool(pool: Pool, volume: Volume) -> None:
+    server, share = pool["g2"], "/var/lib/worked"
+    backend = definition("g1,g2:/v0")
+    volume.limit("/", "10GB")  # switches quota on
+    assert called(server, "mount", backend=backend, target=share) == {"result": None}
+
+    made = called(server, "make", backend=backend, share=share, path="t/sized", mark={"volume": "1"}, size=8 * 2**20)
+
+    assert made == {"result": {"size_by": "gluster-quota"}}
+    assert re.search(r"\s8192\s", server.exec("df", "-k", f"{share}/t/sized"))
+    with pytest.raises(CommandFailed, match="Disk quota exceeded"):
+        server.exec("dd", "if=/dev/zero", f"of={share}/t/sized/big", "bs=1M", "count=20")
+    called(server, "delete", backend=backend, share=share, paths=["t/sized"], volume="1")
+    assert not server.succeeds("test", "-e", f"{share}/t/sized")
+    assert "/t/sized" not in pool.gluster("volume", "quota", "v0", "list")
+    called(server, "unmount", target=share)
 
 
 def test_a_writer_goes_on_when_the_wire_of_a_server_is_cut(

@@ -14,8 +14,9 @@ from typing import ClassVar
 
 from volplugin import mountinfo
 from volplugin.backends import gluster_log, gluster_source, programs, reach, trial
+from volplugin.backends.gluster_quota import Quota
 from volplugin.backends.gluster_source import Source
-from volplugin.backends.kind import BackendError, Definition, Finding, Kind, Server, refuse_unknown_options
+from volplugin.backends.kind import BackendError, Definition, Finding, Kind, Limit, Server, refuse_unknown_options
 from volplugin.mountinfo import Mounted
 
 GLUSTERD = 24007  # TCP; where clients learn of volumes and their bricks
@@ -84,6 +85,10 @@ class GlusterFS(Kind):
             yield Finding(what, good=False, found=found, advice=advice)
         else:
             yield Finding(what, good=True, found="its bricks answer")
+
+    def limits(self) -> Sequence[Limit]:
+        """Return GlusterFS's own quota of a directory."""
+        return (Quota(),)
 
     def log_tail(self, backend: Definition) -> str:
         """Return the last errors that the client logged."""
