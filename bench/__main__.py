@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from bench import attach, daemons, datapath, published
+from bench import attach, daemons, datapath, published, volumes
 from bench.figures import noise
 from lab.lab import Lab
 
@@ -24,6 +24,7 @@ def main() -> None:
         host = lab.host
         attach.networks(host)
         daemons.memory(host)
+        volumes.measure(host, quick=quick)
         daemons.empty_call(host, 200)
         datapath.measure(host, 2 if quick else 5)  # on a bridge with few ports: one thread polls all of them
         datapath.outside(host, lab.outside, 2 if quick else 5)

@@ -24,8 +24,8 @@ def memory(host: Host) -> None:
     """Print each daemon's proportional memory, idle: its own processes on the host together."""
     print("\nmemory (PSS), MiB")
     found = {}
-    for name in ("moorage-db", "moorage-controller", "moorage-netplugin"):
-        found[name] = sum(_pss(pid) for pid in _family(host, name)) / 1024
+    for name in ("moorage-db", "moorage-controller", "moorage-netplugin", "moorage-volplugin"):
+        found[name] = sum(pss(pid) for pid in family(host, name)) / 1024
         goal = f"   goal <= {GOALS[name]}" if name in GOALS else ""
         print(f"  {name:34}{found[name]:9.1f}{goal}")
     keep("memory", found)
@@ -67,6 +67,7 @@ def startup(host: Host, rounds: int, endpoints: int) -> None:
         "moorage-db": host.start_db,
         "moorage-controller": host.start_controller,
         "moorage-netplugin": host.start_netplugin,
+        "moorage-volplugin": host.start_volplugin,
     }
     for name, start in starts.items():
         found[name] = []
@@ -109,8 +110,8 @@ class _Plugin(http.client.HTTPConnection):
         self.getresponse().read()
 
 
-def _family(host: Host, name: str) -> list[int]:
-    """Return the process of that name and its children, by their ids on the machine."""
+def family(host: Host, name: str) -> list[int]:
+    """Return the process of that name and those below it, by their ids on the machine."""
     # nsenter's only child is the daemon; workers are its children
     found, waiting = [], _children(host.procs[name].outside.pid)
     while waiting:
@@ -126,6 +127,7 @@ def _children(pid: int) -> list[int]:
     ]
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """Return a process' proportional memory in KiB."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))

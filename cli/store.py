@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,13 +13,24 @@ from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
+    from records.snapshot import Records
     from records.store import Store
+    from records.writes import Write
 
 RECORDS_WITHIN = 2.0  # seconds to wait for the records
+DAEMON_WITHIN = 1.0  # seconds to wait for a daemon
+
+T = TypeVar("T")
 
 config_option = click.option(
     "--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml."
 )
+
+
+class NotDone(click.ClickException):
+    """The command could not do what it was asked for."""
+
+    exit_code = 1
 
 
 class RecordsAway(click.ClickException):
@@ -50,3 +61,31 @@ def open_store(config: Config) -> Iterator[Store]:
             yield store
         except RecordsError as error:
             raise RecordsAway(str(error)) from error
+
+
+def decided(config: Config, decision: Callable[[Records], tuple[Sequence[Write], T]]) -> T:
+    """Look, decide and commit (`records.store.decide`).
+
+    Raises:
+        NotDone: what it asks for cannot be.
+        RecordsAway: the records cannot be changed.
+
+    """
+    from daemonkit.errors import PluginError
+    from records.store import decide
+
+    with open_store(config) as store:
+        try:
+            return decide(store, decision)
+        except PluginError as error:
+            raise NotDone(str(error)) from error
+
+
+def volplugin_says(config: Config) -> Mapping[str, Any] | str:
+    """Return the status of this host's volplugin, or why there is none."""
+    from daemonkit.admin import NotRunningError, fetch_status
+
+    try:
+        return fetch_status(config.volplugin.admin, DAEMON_WITHIN)
+    except NotRunningError as error:
+        return str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class LoopMetrics:
-    """Passes of the loop and what they changed."""
+    """Passes of the loop and what they changed.
+
+    A daemon of several loops gives each its `part`: what fails is counted for all together, and layers have its name.
+    """
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._passes = Histogram(
@@ -26,22 +29,39 @@ class LoopMetrics:
         self._changes = Counter(
             "moorage_loop_changes", "Things made, changed and deleted.", ["layer", "verb"], registry=registry
         )
+        self._failing_in: dict[str, int] = {}  # part -> keys
 
     @classmethod
     def unregistered(cls) -> LoopMetrics:
         """Return figures that nobody reads: for loops in tests."""
         return cls(None)
 
-    def passed(self, *, full: bool, seconds: float, failing: int) -> None:
+    def part(self, name: str) -> LoopMetrics:
+        """Return the figures of one of several loops."""
+        return _Part(self, name)
+
+    def passed(self, *, full: bool, seconds: float, failing: int, part: str = "") -> None:
         """Count a pass."""
         self._passes.labels("full" if full else "keys").observe(seconds)
-        self._failing.set(failing)
+        self._failing_in[part] = failing
+        self._failing.set(sum(self._failing_in.copy().values()))
 
     def changed(self, layer: str, *, created: int, changed: int, deleted: int) -> None:
         """Count what a layer was asked to change."""
         for verb, count in (("create", created), ("change", changed), ("delete", deleted)):
             if count:
                 self._changes.labels(layer, verb).inc(count)
+
+
+class _Part(LoopMetrics):
+    def __init__(self, whole: LoopMetrics, name: str) -> None:
+        self._whole, self._name = whole, name
+
+    def passed(self, *, full: bool, seconds: float, failing: int, part: str = "") -> None:
+        self._whole.passed(full=full, seconds=seconds, failing=failing, part=f"{self._name}{part}")
+
+    def changed(self, layer: str, *, created: int, changed: int, deleted: int) -> None:
+        self._whole.changed(f"{self._name}/{layer}", created=created, changed=changed, deleted=deleted)
 
 
 class CallMetrics:
@@ -78,13 +98,13 @@ def age(pid: int) -> float:
 
 
 class _Processes(Collector):
-    def __init__(self, processes: dict[str, int]) -> None:
+    def __init__(self, processes: Callable[[], dict[str, int]]) -> None:
         self._processes = processes
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         resident = GaugeMetricFamily("moorage_process_resident_bytes", "Resident memory.", labels=["process"])
         proportional = GaugeMetricFamily("moorage_process_pss_bytes", "Proportional memory.", labels=["process"])
-        for name, pid in self._processes.items():
+        for name, pid in self._processes().items():
             rss, pss = memory(pid)
             resident.add_metric([name], rss)
             proportional.add_metric([name], pss)
@@ -111,12 +131,13 @@ class Metrics:
         self.processes = {daemon: os.getpid()}  # those whose memory counts as the daemon's
         if (arbiter := _forked_from()) is not None:
             self.processes["arbiter"] = arbiter
+        self.more: Callable[[], Mapping[str, int]] = dict  # those that come and go, by name
         self.ready_seconds: float | None = None
         self._ready = Gauge("moorage_ready_seconds", "From the process' start until ready.", registry=self.registry)
         Gauge("moorage_daemon", "Which daemon this is.", ["daemon", "version"], registry=self.registry).labels(
             daemon, version
         ).set(1)
-        self.registry.register(_Processes(self.processes))
+        self.registry.register(_Processes(lambda: {**self.processes, **self.more()}))
 
     def ready(self) -> None:
         """Note that the daemon serves from now on."""
@@ -129,7 +150,7 @@ class Metrics:
 
     def memory(self) -> int:
         """Return the daemon's proportional memory in bytes, of all its processes."""
-        return sum(memory(pid)[1] for pid in self.processes.values())
+        return sum(memory(pid)[1] for pid in (*self.processes.values(), *self.more().values()))
 
     def about(self) -> dict[str, Any]:
         """Return what every daemon tells of itself: times in seconds, memory (proportional) in bytes."""

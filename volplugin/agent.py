@@ -34,6 +34,7 @@ class Agent:
         from daemonkit.metrics import Metrics
         from records.ovsdb import OvsdbStore
         from volplugin.driver import VolumeDriver
+        from volplugin.figures import Calls, Figures
         from volplugin.holders import Holders
         from volplugin.keeper import Host
         from volplugin.keepers import Keepers
@@ -45,10 +46,13 @@ class Agent:
         from volplugin.volumes import Volumes
 
         self.config = config
-        self.host = Host(
-            name=config.host_name(), boot=BOOT_ID.read_text().strip(), directory=Path(config.volplugin.directory)
-        )
         self.metrics = Metrics(NAME, version())
+        self.host = Host(
+            name=config.host_name(),
+            boot=BOOT_ID.read_text().strip(),
+            directory=Path(config.volplugin.directory),
+            worker=Calls(self.metrics.registry).worker,
+        )
         self.store: Store = OvsdbStore(config.records.remote)
         leases = Path(config.volplugin.admin).with_name("leases.json")
         self.terms = Terms(leases, self.host.boot, Guarding(leases, self.host.boot))
@@ -60,6 +64,8 @@ class Agent:
         self.holders = Holders(self.store, self.host.name, self.host.boot, now=time.time, granting=grants)
         self.sweeper = Sweeper(self.store, self.host.name, config.volplugin.trash_for, now=time.time)
         self.driver = VolumeDriver(self.store, volumes, self.holders, self.keepers)
+        self.metrics.more = self._workers
+        self.metrics.registry.register(Figures(self.store, lambda: self.keepers, self.host.name))
         self.admin = AdminServer(config.volplugin.admin, self._status, self.metrics)
         self._stopping = threading.Event()
 
@@ -102,8 +108,16 @@ class Agent:
     def _notice(self, changes: Sequence[Change]) -> None:
         self.keepers.notice(changes, self.store.snapshot())
 
+    def _workers(self) -> dict[str, int]:
+        """Return the processes beside this one, whose memory is the daemon's too."""
+        found = ((f"worker {keeper.backend.name}", keeper.worker.pid) for keeper in self.keepers)
+        return {name: pid for name, pid in found if pid is not None}
+
     def _status(self) -> dict[str, Any]:
-        keepers = list(self.keepers)
+        from volplugin import mountinfo
+        from volplugin.health import health
+
+        keepers, table = list(self.keepers), mountinfo.mounts()
         return {
             "host": self.host.name,
             "records": self.store.problem(),
@@ -114,7 +128,7 @@ class Agent:
                 for loop in (keeper.loop, keeper.disposal.loop)
                 for failure in loop.status()["failures"]
             ],
-            "backends": {keeper.backend.name: {"problem": keeper.problem, "size": keeper.size} for keeper in keepers},
+            "backends": {keeper.backend.name: health(keeper, table) for keeper in keepers},
         }
 
 

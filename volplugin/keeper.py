@@ -24,18 +24,17 @@ from volplugin.plan import binds as plan_binds
 from volplugin.plan import chores as plan_chores
 from volplugin.plan import rights as plan_rights
 from volplugin.plan import share as plan_share
-from volplugin.plan.needs import definition
 from volplugin.plan.share import SHARE
 from volplugin.system.binds import Binds
 from volplugin.system.chores import Chores
 from volplugin.system.clearing import Clearing
+from volplugin.system.look import look
 from volplugin.system.rights import Rights
-from volplugin.system.shares import Mounts, Shares
+from volplugin.system.shares import UNMOUNT_WITHIN, Mounts, Shares
 from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
 
 LOOK, LOOK_HUNG = 10.0, 2.0  # seconds between looks at a backend that answers, and at one that does not
 LOOK_WITHIN = 5.0  # seconds for the answer
-PROBE_WITHIN = 30.0  # seconds: GlusterFS's client waits 10 s for a silent server, though another one answers
 IDLE = 60.0  # seconds that a share nobody uses stays mounted: the next volume need not wait for it
 
 log = structlog.get_logger()
@@ -84,7 +83,7 @@ class Keeper:
             ),
             Layer("binds", self.bound, self.binds),
         ]
-        self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics)
+        self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics.part(backend.name))
         self.size: Mapping[str, int] | None = None  # bytes, of the share when it was looked at last
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look_on, name=f"watch {backend.name}", daemon=True)
@@ -107,6 +106,18 @@ class Keeper:
         keys: list[Key] = [(layer, volume) for volume in volumes for layer in ("chores", "rights", "binds")]
         self.loop.poke([("share", SHARE), *keys])
         self.disposal.poke(volumes)
+
+    def retire(self) -> None:
+        """End, of a backend that is no more: nothing uses its share, which is unmounted; nobody waits for that."""
+        threading.Thread(target=self._retire, name=f"retire {self.backend.name}", daemon=True).start()
+
+    def _retire(self) -> None:
+        try:  # before the loop ends: a worker goes with the thread that started it (PR_SET_PDEATHSIG, prctl(2))
+            self.worker.retry("unmount", UNMOUNT_WITHIN, target=str(self.shares.target), detach=True)
+            self.directory.rmdir()
+        except OSError as error:
+            log.warning("share of a former backend stays", backend=self.backend.name, reason=str(error))
+        self.stop()
 
     @property
     def problem(self) -> str | None:
@@ -149,7 +160,7 @@ class Keeper:
             if mounted:
                 self.size = self.worker.retry("alive", LOOK_WITHIN, target=str(self.shares.target))
             elif hung:
-                self.worker.retry("probe", PROBE_WITHIN, backend=definition(self.backend))
+                look(self.worker, self.backend)
         except StaleError:
             log.warning("share is dead", backend=self.backend.name)
             self.shares.bury()
@@ -158,7 +169,7 @@ class Keeper:
             return
         except WorkerError as error:
             log.warning("backend ails", backend=self.backend.name, reason=str(error))
-        if hung:
+        if hung and self.worker.problem is None:
             self.loop.poke()
 
 

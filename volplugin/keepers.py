@@ -65,4 +65,4 @@ class Keepers:
         with self._lock:
             keeper = self._keepers.pop(backend.id, None)
         if keeper is not None:
-            keeper.stop()
+            keeper.retire()

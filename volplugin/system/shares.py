@@ -14,6 +14,7 @@ from volplugin.backends.kind import BadDefinition, Definition
 from volplugin.mountinfo import Mounted
 from volplugin.plan.needs import definition
 from volplugin.plan.share import SHARE, Share
+from volplugin.system.look import look
 from volplugin.system.worker import Worker, WorkerError
 
 MOUNT_WITHIN = 45.0  # seconds: a client that tries several servers of which the first is silent takes 30
@@ -66,13 +67,15 @@ class Shares:
 
     def apply(self, change: Diff[str, Share]) -> Mapping[str, str]:
         """See `daemonkit.layer.Actuator`."""
+        known = self._worker.problem is not None
         try:
             if change.create or change.change:
                 self._worker.call("mount", MOUNT_WITHIN, backend=definition(self._backend), target=str(self.target))
             elif change.delete:
                 self._worker.call("unmount", UNMOUNT_WITHIN, target=str(self.target), detach=self._dead)
         except WorkerError as error:
-            return {SHARE: str(error)}
+            found = "" if known or change.delete else look(self._worker, self._backend, str(error))
+            return {SHARE: f"{error}; {found}" if found else str(error)}
         self._dead = False
         return {}
 

@@ -45,20 +45,27 @@ class Worker:
 
     def __init__(self, backend: str, command: Sequence[str] = COMMAND) -> None:
         self._backend = backend
-        self._command = command
+        self._command = (*command, backend)  # the name is for those who look at the processes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._given_up: list[
             subprocess.Popen[bytes]
         ] = []  # killed, but the kernel may wait for the server on their behalf
         self._hung: tuple[float, str] | None = None  # since when (monotonic seconds), and what hung
+        self._found = ""  # what is known of why
+
+    @property
+    def pid(self) -> int | None:
+        """The process, where there is one now."""
+        return process.pid if (process := self._process) is not None else None
 
     @property
     def problem(self) -> str | None:
         """Why calls fail at once now, or None."""
         if (hung := self._hung) is None:
             return None
-        return f"backend {self._backend} does not answer ({hung[1]} hung {time.monotonic() - hung[0]:.0f} s ago)"
+        ago = f"{hung[1]} hung {time.monotonic() - hung[0]:.0f} s ago"
+        return f"backend {self._backend} does not answer ({ago})" + (f"; {self._found}" if self._found else "")
 
     def call(self, verb: str, within: float, **arguments: Any) -> Any:
         """Return what `verb` answers within so many seconds.
@@ -85,10 +92,24 @@ class Worker:
         except HungError:
             raise
         except WorkerError:
-            self._close_breaker()
+            self.answers()
             raise
-        self._close_breaker()
+        self.answers()
         return answer
+
+    def ask(self, verb: str, within: float, **arguments: Any) -> Any:
+        """Call whatever the breaker says, and leave it as it is."""
+        return self._call(verb, within, arguments)
+
+    def answers(self) -> None:
+        """Close the breaker."""
+        if self._hung is not None:
+            log.info("backend answers again", backend=self._backend)
+        self._hung, self._found = None, ""
+
+    def explain(self, found: str) -> None:
+        """Note why the backend does not answer, for `problem`."""
+        self._found = found
 
     def stop(self) -> None:
         """End the process; what is mounted stays."""
@@ -111,7 +132,7 @@ class Worker:
             answer = self._exchange(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n", until)
         except TimeoutError:
             self._abandon()
-            self._hung = (time.monotonic(), verb)
+            self._hung = self._hung or (time.monotonic(), verb)
             log.warning("backend hung", backend=self._backend, verb=verb, seconds=within)
             raise HungError(f"backend {self._backend} does not answer ({verb} hung for {within:g} s)") from None
         finally:
@@ -148,11 +169,6 @@ class Worker:
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both are there
         threading.Thread(target=process.wait, name="reaper", daemon=True).start()
-
-    def _close_breaker(self) -> None:
-        if self._hung is not None:
-            log.info("backend answers again", backend=self._backend)
-        self._hung = None
 
 
 def _line(pipe: IO[bytes], until: float) -> bytes:

@@ -1,4 +1,4 @@
-"""`python -m volplugin.worker`: reads calls from standard input and answers on standard output, a JSON line each.
+"""`python -m volplugin.worker BACKEND`: answers calls, a JSON line each, from standard input to standard output.
 
 It ends when its input does, and with its parent, however that ends.
 """

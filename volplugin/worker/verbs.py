@@ -11,7 +11,7 @@ from typing import Any
 from volplugin import mountinfo, syscalls
 from volplugin.backends import registry
 from volplugin.backends.kind import BackendError, Definition, Gone, reason
-from volplugin.worker import directories, sizing
+from volplugin.worker import directories, sizing, trial
 
 DEAD = {errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ENODEV, errno.ECONNABORTED}  # what a dead mount answers
 
@@ -100,6 +100,7 @@ VERBS: Mapping[str, Callable[..., Any]] = {
     "alive": alive,
     "bind": bind,
     "probe": probe,
+    "try_out": trial.try_out,
     "make": directories.make,
     "delete": directories.delete,
     "rename": directories.rename,
