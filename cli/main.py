@@ -13,6 +13,7 @@ from cli.backend import backend
 from cli.port import port
 from cli.sticky import sticky
 from cli.trace import trace
+from cli.volume import volume
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
 from daemonkit.version import version
@@ -62,6 +63,7 @@ main.add_command(trace)
 main.add_command(port)
 main.add_command(sticky)
 main.add_command(backend)
+main.add_command(volume)
 
 
 def look(config: Config) -> Status:

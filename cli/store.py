@@ -71,12 +71,20 @@ def decided(config: Config, decision: Callable[[Records], tuple[Sequence[Write],
         RecordsAway: the records cannot be changed.
 
     """
-    from daemonkit.errors import PluginError
     from records.store import decide
+
+    with tried(config) as store:
+        return decide(store, decision)
+
+
+@contextlib.contextmanager
+def tried(config: Config) -> Iterator[Store]:
+    """Give the records for the time of a `with` whose refusals (`daemonkit.errors`) become NotDone."""
+    from daemonkit.errors import PluginError
 
     with open_store(config) as store:
         try:
-            return decide(store, decision)
+            yield store
         except PluginError as error:
             raise NotDone(str(error)) from error
 

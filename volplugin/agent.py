@@ -129,6 +129,7 @@ class Agent:
                 for failure in loop.status()["failures"]
             ],
             "backends": {keeper.backend.name: health(keeper, table) for keeper in keepers},
+            "deletions": {str(key): count for keeper in keepers for key, count in keeper.disposal.deleted.items()},
         }
 
 

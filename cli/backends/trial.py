@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from volplugin import mountinfo
+from volplugin.backends.common import own_options
 from volplugin.backends.kind import Definition, Finding
 from volplugin.system.worker import Worker, WorkerError
 
@@ -22,10 +23,12 @@ def trial(backend: Definition, place: Path = PLACE) -> Iterator[Finding]:
     It ends with the first thing that makes going on pointless; what was mounted is unmounted in any case.
     """
     worker = Worker(backend.name)
-    plain = dataclasses.asdict(backend)
+    backend = dataclasses.replace(backend, options=own_options(backend.options))
     try:
         try:
-            findings = [Finding(**found) for found in worker.call("probe", PROBE_WITHIN, backend=plain)]
+            findings = [
+                Finding(**found) for found in worker.call("probe", PROBE_WITHIN, backend=dataclasses.asdict(backend))
+            ]
         except WorkerError as error:
             findings = [
                 Finding("probe", good=False, found=str(error), advice="is the server up, and reached from here?")
