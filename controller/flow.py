@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from controller.actions import Action
-from controller.match import Term, match_text, ordered
+from controller.match import Term, match_text, ordered, parsed
 from controller.pipeline import Feature, Table
 
 OURS = 0x4D4F << 48  # "MO"
@@ -20,6 +20,7 @@ OURS_MASK = 0xFFFF << 48
 
 Identity = tuple[int, int, int]  # cookie, table, priority
 
+PLACE = 3  # bytes of table and priority before the match, in `Flow.place`
 HEAD = 40  # bytes of a flow-mod between the OpenFlow header and the match
 _head = struct.Struct("!QQBBHHHIIIH2xHH").pack  # with the match's own header
 _apply = struct.Struct("!HH4x").pack
@@ -34,7 +35,8 @@ _ANY = 0xFFFFFFFF
 class Flow(NamedTuple):
     """An entry of a table.  Equal are flows whose bytes are.
 
-    A named tuple because there are hundred thousands of them: a frozen dataclass takes five times as long to make.
+    A named tuple because there are hundred thousands of them: a frozen dataclass takes five times as long to make.  The
+    match is not kept beside its bytes, for the same reason.
     """
 
     body: bytes  # of the flow-mod that adds it, after the OpenFlow header
@@ -42,7 +44,6 @@ class Flow(NamedTuple):
     place: bytes  # table, priority and match: two flows of one switch cannot share it
     table: Table
     priority: int
-    match: tuple[Term, ...]
     actions: tuple[Action, ...]
     goto: Table | None
     meter: int | None = None  # that packets must pass first
@@ -54,6 +55,11 @@ class Flow(NamedTuple):
     def cookie(self) -> int:
         """The cookie."""
         return self.identity[0]
+
+    @property
+    def match(self) -> tuple[Term, ...]:
+        """What is matched, in the order of the wire."""
+        return parsed(self.place[PLACE:])
 
     @property
     def text(self) -> str:
@@ -83,20 +89,45 @@ def flow(  # noqa: PLR0917  # in the order of ovs-ofctl's text
         ValueError: the match cannot be (see `match.ordered`), or `goto` leads back.
 
     """
+    matched = b"".join([term[0] for term in ordered(match)])
+    place = placed(table, priority, matched, goto)
+    return made(feature, table, priority, goto, place, instructions(actions, goto, meter), tuple(actions), meter)
+
+
+def placed(table: Table, priority: int, matched: bytes, goto: Table | None) -> bytes:
+    """Return the place of a flow that goes on to `goto`.
+
+    Raises:
+        ValueError: that leads back.
+
+    """
     if goto is not None and goto <= table:
         raise ValueError(f"from table {table:d} to {goto:d}: packets go forward only")
-    terms = ordered(match)
-    matched = b"".join([term[0] for term in terms])
+    return _key(table, priority) + matched
+
+
+def instructions(actions: Sequence[Action], goto: Table | None, meter: int | None = None) -> bytes:
+    """Return the bytes of what is done."""
     done = b"".join([action[0] for action in actions])
-    instructions = _apply(4, 8 + len(done)) + done if done else b""
+    found = _apply(4, 8 + len(done)) + done if done else b""
     if meter is not None:
-        instructions = _meter(6, 8, meter) + instructions
-    if goto is not None:
-        instructions += _GOTO[goto]
-    place = _key(table, priority) + matched
-    cookie = _COOKIES[feature] | int.from_bytes(blake2b(place + instructions, digest_size=5).digest())
-    length = 4 + len(matched)
+        found = _meter(6, 8, meter) + found
+    return found if goto is None else found + _GOTO[goto]
+
+
+def made(  # noqa: PLR0917  # for speed; `flow` and `Pattern` are its only callers
+    feature: Feature,
+    table: Table,
+    priority: int,
+    goto: Table | None,
+    place: bytes,
+    done: bytes,
+    actions: tuple[Action, ...],
+    meter: int | None = None,
+) -> Flow:
+    """Return the flow of these bytes."""
+    cookie = _COOKIES[feature] | int.from_bytes(blake2b(place + done, digest_size=5).digest())
+    length = 4 + len(place) - PLACE  # of the match, with its own header
     head = _head(cookie, 0, table, 0, 0, 0, priority, _ANY, _ANY, _ANY, 0, 1, length)
-    body = head + matched + _PADS[length & 7] + instructions
-    identity = (cookie, table, priority)
-    return Flow(body, identity, place, table, priority, terms, tuple(actions), goto, meter)
+    body = head + place[PLACE:] + _PADS[length & 7] + done
+    return Flow(body, (cookie, table, priority), place, table, priority, actions, goto, meter)

@@ -13,6 +13,7 @@ from controller.fields import FIELDS, Field, Form
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_BY_HEADER = {field.oxm: field for field in FIELDS}
 _SHAPE = {field: rank << 32 for rank, field in enumerate(FIELDS)}
 
 # Words of `ovs-ofctl` for protocols, by Ethernet type and IP protocol.
@@ -66,10 +67,30 @@ def term(field: Field, value: int, mask: int | None = None) -> Term:
     return Term(wire, _SHAPE[field] | value if field.protocol else _SHAPE[field], field, value, mask)
 
 
+def parsed(wire: bytes) -> tuple[Term, ...]:
+    """Return the terms of a match's bytes."""
+    found, at = list[Term](), 0
+    while at < len(wire):
+        header = int.from_bytes(wire[at : at + 4])
+        size = header & 0xFF
+        masked = header & 0x100
+        field = _BY_HEADER[header - 0x100 - size // 2 if masked else header]
+        value, mask = wire[at + 4 : at + 4 + field.size], wire[at + 4 + field.size : at + 4 + size]
+        found.append(term(field, int.from_bytes(value), int.from_bytes(mask) if masked else None))
+        at += 4 + size
+    return tuple(found)
+
+
 @lru_cache(maxsize=64)  # an endpoint's own comes several times in a row, as does its port
 def mac_number(mac: str) -> int:
     """Return a MAC address (`02:42:0a:01:00:02`) as a number."""
     return int(mac.replace(":", ""), 16)
+
+
+@lru_cache(maxsize=64)
+def mac_bytes(mac: str) -> bytes:
+    """Return a MAC address as it stands in a packet."""
+    return mac_number(mac).to_bytes(6)
 
 
 def link_local(mac: str) -> Address:

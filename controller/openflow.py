@@ -29,6 +29,8 @@ _control = struct.Struct("!BBHIIIIHH").pack
 _add = struct.Struct("!BBHIIIIHHBBHI").pack  # a bundle's envelope and the header of the flow-mod in it
 _delete_head = struct.Struct("!QQBBHHHIIIH2x").pack
 _entry = struct.Struct("!HBxIIHHHH4xQQQ").unpack_from
+_length = struct.Struct("!H").unpack_from  # of a match, after its type
+_key = struct.Struct("!BH").pack
 _ENTRY_HEAD = 48  # bytes of a flow's statistics before its match
 
 
@@ -119,15 +121,14 @@ def deletion(identity: Identity, shown: bytes) -> bytes:
     Not even one of the same match and priority that has replaced it: the cookie must be the same too.
     """
     cookie, table, priority = identity
-    length = struct.unpack_from("!H", shown, 2)[0]
+    length = _length(shown, 2)[0]
     head = _delete_head(cookie, (1 << 64) - 1, table, _DELETE_STRICT, 0, 0, priority, _ANY, _ANY, _ANY, 0)
     return head + shown[: length + -length % 8]
 
 
 def place(identity: Identity, shown: bytes) -> bytes:
     """Return table, priority and match of a flow that the switch shows, as `Flow.place`."""
-    length = struct.unpack_from("!H", shown, 2)[0]
-    return struct.pack("!BH", identity[1], identity[2]) + shown[4:length]
+    return _key(identity[1], identity[2]) + shown[4 : _length(shown, 2)[0]]
 
 
 def bundle(number: int, bodies: Sequence[bytes], first: int) -> Iterator[bytes]:

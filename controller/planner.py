@@ -36,8 +36,8 @@ class FlowPlanner:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        # What follows only saves work: the same view gives the same flows, the same table the same host.
-        self._made: dict[Owner, tuple[View, Flows]] = {}
+        # What follows only saves work: the same records give the same view, and that the same flows.
+        self._made: dict[Owner, tuple[Records, View, Flows]] = {}
         self._known: tuple[Table[Host], Host] | None = None
         self._fixed: Flows = tuple(fixed())
 
@@ -75,14 +75,16 @@ class FlowPlanner:
         host = self.host(source)
         if isinstance(key, str):
             return self._fixed if key == FIXED else ()
+        before = self._made.get(key)
+        if before is not None and before[0] is source:
+            return before[2]
         found = _view(source, host, key)
         if found is None:
             self._made.pop(key, None)
             return None
-        made = self._made.get(key)
-        if made is None or made[0] != found:
-            made = self._made[key] = (found, tuple(flows(found)))
-        return made[1]
+        made = before[2] if before is not None and before[1] == found else tuple(flows(found))
+        self._made[key] = (source, found, made)
+        return made
 
 
 def _view(records: Records, host: Host, owner: uuid.UUID) -> View | None:

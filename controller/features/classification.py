@@ -9,17 +9,19 @@ from controller.actions import load
 from controller.features.drops import drop
 from controller.flow import Flow, flow
 from controller.match import in_port
+from controller.pattern import Pattern
 from controller.pipeline import FROM_GATEWAY, Feature, Reason, Table
 from controller.view import Attachment, Domain
 
 _FEATURE, _TABLE = Feature.CLASSIFICATION, Table.CLASSIFY
 _HOST = load(FROM_GATEWAY, fields.REG0)
+_CAME = Pattern(_FEATURE, _TABLE, 100, (fields.IN_PORT,), goto=Table.PORT_SECURITY)
 
 
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """From an endpoint."""
     actions = (load(at.zone, fields.REG4), load(at.segment, fields.METADATA))
-    yield flow(_FEATURE, _TABLE, 100, (in_port(at.port),), actions, Table.PORT_SECURITY, meter=at.send_meter)
+    yield _CAME.flow(at.port.to_bytes(4), actions=actions, meter=at.send_meter)
 
 
 def gateway(domain: Domain) -> Iterator[Flow]:

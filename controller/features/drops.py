@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from controller import fields
 from controller.actions import load
+from controller.fields import Field
 from controller.flow import Flow, flow
 from controller.match import Term, term
+from controller.pattern import Pattern
 from controller.pipeline import Feature, Reason, Table
 
 _BECAUSE = {reason: (load(reason, fields.REG9),) for reason in Reason}
@@ -16,6 +18,11 @@ _BECAUSE = {reason: (load(reason, fields.REG9),) for reason in Reason}
 def drop(feature: Feature, table: Table, priority: int, match: Sequence[Term], reason: Reason) -> Flow:
     """Return a flow that drops what it matches, counted under `reason`."""
     return flow(feature, table, priority, match, _BECAUSE[reason], Table.DROP)
+
+
+def dropping(feature: Feature, table: Table, priority: int, match: Sequence[Term | Field], reason: Reason) -> Pattern:
+    """Return the pattern of flows that drop what they match, counted under `reason`."""
+    return Pattern(feature, table, priority, match, _BECAUSE[reason], Table.DROP)
 
 
 def fixed() -> Iterator[Flow]:

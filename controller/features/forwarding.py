@@ -10,10 +10,15 @@ from controller.features.drops import drop
 from controller.flow import Flow, flow
 from controller.match import ip, ip_dst
 from controller.match import segment as in_segment
+from controller.pattern import Pattern
 from controller.pipeline import Feature, Reason, Table
 from controller.view import Attachment, Segment
 
 _FEATURE, _TABLE = Feature.FORWARDING, Table.FORWARD
+_TO = {
+    version: Pattern(_FEATURE, _TABLE, 200, (ip(version), to, fields.METADATA), goto=Table.OUT)
+    for version, to in ((4, fields.IPV4_DST), (6, fields.IPV6_DST))
+}
 
 
 def endpoint(at: Attachment) -> Iterator[Flow]:
@@ -21,8 +26,8 @@ def endpoint(at: Attachment) -> Iterator[Flow]:
     actions = (set_mac(fields.ETH_DST, at.mac), load(at.port, fields.REG3))
     for address in (at.ipv4, at.ipv6):
         if address is not None:
-            match = (ip(address.version), in_segment(at.segment), ip_dst(address))
-            yield flow(_FEATURE, _TABLE, 200, match, actions, Table.OUT, meter=at.receive_meter)
+            values = (address.packed, at.segment.to_bytes(8))
+            yield _TO[address.version].flow(*values, actions=actions, meter=at.receive_meter)
 
 
 def segment(of: Segment) -> Iterator[Flow]:

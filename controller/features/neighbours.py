@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller import fields
 from controller.actions import BACK, Action, load, move, set_field, set_mac
-from controller.features.drops import drop
+from controller.features.drops import drop, dropping
 from controller.flow import Flow, flow
 from controller.match import (
     ADVERTISEMENT,
@@ -20,9 +20,7 @@ from controller.match import (
     SOLICITATION,
     Address,
     Prefix,
-    Term,
     arp_tpa,
-    in_port,
     mac_number,
     nd_target,
     vrf,
@@ -35,6 +33,11 @@ _FEATURE = Feature.NEIGHBOURS
 _TABLE = Table.NEIGHBOUR
 _OWN, _ONE, _SUBNET, _REST, _MISS = 130, 120, 100, 50, 0  # priorities
 _ROUTER, _SOLICITED, _OVERRIDE = 0x80000000, 0x40000000, 0x20000000  # flags of an advertisement, RFC 4861 4.4
+
+_ASKS_FOR_OWN = {
+    version: dropping(_FEATURE, _TABLE, _OWN, (fields.IN_PORT, *asked), Reason.OWN_ADDRESS)
+    for version, asked in ((4, (ARP, fields.ARP_TPA)), (6, (*SOLICITATION, fields.ND_TARGET)))
+}
 
 _ARP_FIRST = (
     move(fields.ETH_SRC, fields.ETH_DST),
@@ -111,8 +114,7 @@ def _one(zone: int, port: int, address: Address, mac: str, *, router: bool) -> I
 
 
 def _own(port: int, address: Address) -> Flow:
-    asked: tuple[Term, ...] = (ARP, arp_tpa(address)) if address.version == 4 else (*SOLICITATION, nd_target(address))
-    return drop(_FEATURE, _TABLE, _OWN, (in_port(port), *asked), Reason.OWN_ADDRESS)
+    return _ASKS_FOR_OWN[address.version].flow(port.to_bytes(4), address.packed)
 
 
 def _arp(priority: int, zone: int, about: Address | Prefix, actions: tuple[Action, ...]) -> Flow:

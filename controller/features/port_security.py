@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from controller import fields
 from controller.features.drops import drop
+from controller.fields import Field
 from controller.flow import Flow, flow
 from controller.match import (
     ADVERTISEMENT,
@@ -19,15 +20,15 @@ from controller.match import (
     UDP,
     Prefix,
     Term,
-    arp_sha,
     arp_spa,
     eth_src,
     in_port,
     ip,
-    ip_src,
     link_local,
+    mac_bytes,
     term,
 )
+from controller.pattern import Pattern
 from controller.pipeline import Feature, Reason, Table
 from controller.view import Attachment, Domain
 from records.model import GATEWAY_MAC
@@ -40,22 +41,38 @@ _LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 _UNSPECIFIED = ipaddress.IPv6Network("::/128")  # the sender while it looks for duplicates of its address, RFC 4862
 
 
+_ASKED = (Table.NEIGHBOUR, Table.ROUTE)  # where questions for neighbours may go on
+_MINE = (fields.IN_PORT, fields.ETH_SRC)
+
+
+def _own(*match: Term | Field, to: Table, priority: int = _OWN) -> Pattern:
+    return Pattern(_FEATURE, _TABLE, priority, (*_MINE, *match), goto=to)
+
+
+_OWN_IPV4 = _own(IPV4, fields.IPV4_SRC, to=Table.ROUTE)
+_OWN_IPV6 = _own(IPV6, fields.IPV6_SRC, to=Table.ROUTE)
+_OWN_ARP = {to: _own(ARP, fields.ARP_SPA, fields.ARP_SHA, to=to) for to in _ASKED}
+_OWN_PROBE = {to: _own(*ARP_REQUEST, _FROM_NOBODY, fields.ARP_SHA, to=to) for to in _ASKED}
+_OWN_SOLICITATION = {to: _own(*SOLICITATION, fields.IPV6_SRC, to=to, priority=_OWN_ND) for to in _ASKED}
+
+
 def endpoint(at: Attachment) -> Iterator[Flow]:
     """What an endpoint may send."""
     asks = Table.ROUTE if at.on_vlan else Table.NEIGHBOUR  # on a VLAN everybody answers for himself
     if at.spoof:
         yield from _any_source(at.port, asks)
         return
-    mine = (in_port(at.port), eth_src(at.mac))
+    port, mac = at.port.to_bytes(4), mac_bytes(at.mac)
     if at.ipv4 is not None:
-        sha = arp_sha(at.mac)
-        yield _allow(_OWN, (IPV4, *mine, ip_src(at.ipv4)), Table.ROUTE)
-        yield _allow(_OWN, (ARP, *mine, sha, arp_spa(at.ipv4)), asks)
-        yield _allow(_OWN, (*ARP_REQUEST, *mine, sha, _FROM_NOBODY), asks)
+        ip4 = at.ipv4.packed
+        yield _OWN_IPV4.flow(port, mac, ip4)
+        yield _OWN_ARP[asks].flow(port, mac, ip4, mac)
+        yield _OWN_PROBE[asks].flow(port, mac, mac)
     if at.ipv6 is not None:
-        yield _allow(_OWN, (IPV6, *mine, ip_src(at.ipv6)), Table.ROUTE)
-        for source in (at.ipv6, link_local(at.mac)):
-            yield _allow(_OWN_ND, (*SOLICITATION, *mine, ip_src(source)), asks)
+        ip6 = at.ipv6.packed
+        yield _OWN_IPV6.flow(port, mac, ip6)
+        for source in (ip6, link_local(at.mac).packed):
+            yield _OWN_SOLICITATION[asks].flow(port, mac, source)
 
 
 def _any_source(port: int, asks: Table) -> Iterator[Flow]:
