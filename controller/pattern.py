@@ -47,7 +47,7 @@ class Pattern:
         """
         place = self._place % values
         if len(place) != self._size:
-            raise ValueError(f"values do not fit their fields: {[value.hex() for value in values]}")
+            raise ValueError(f"values do not fit their fields: {', '.join(value.hex() for value in values)}")
         if actions is None and meter is None:
             return made(*self._key, place, self._done, self._actions)
         own = self._actions if actions is None else actions

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.flow import OURS, OURS_MASK, Flow
+from controller.flow import OURS, OURS_MASK, PLACE, Flow
 from controller.match import mac_number
 from controller.meter import Meter
 from controller.openflow import content
@@ -185,6 +185,7 @@ def test_whatever_the_records_say_flows_can_be_made_of_it(view: View) -> None:
         assert len(flow.body) % 8 == 0
         assert flow.cookie & OURS_MASK == OURS
         assert flow.goto is None or flow.goto > flow.table
+        assert flow.place[PLACE:] == b"".join(term.wire for term in flow.match)
         assert flow.text
 
 
