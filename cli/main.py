@@ -35,7 +35,7 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml.")
 def status(path: Path | None, *, as_json: bool) -> None:
-    """Show hosts, networks, endpoints, the daemons of this host and the database.
+    """Show hosts, networks, endpoints, backends of volumes, the daemons of this host and the database.
 
     \b
     Exit codes:

@@ -43,3 +43,14 @@ def bytes_(count: int | None) -> str:
     while size >= 1024 and unit < len(UNITS) - 1:
         size, unit = size / 1024, unit + 1
     return f"{size:.0f} {UNITS[unit]}" if unit == 0 or size >= 100 or size == int(size) else f"{size:.1f} {UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units, as in `3 h 12 min`."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    whole, parts = int(seconds), list[str]()
+    for name, size in units:
+        if whole >= size or (name == "s" and not parts):
+            parts.append(f"{whole // size} {name}")
+            whole %= size
+    return " ".join(parts[:2])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.status import DatabaseStatus, Status, duration
+from cli.output import bytes_, duration
+from cli.status import DatabaseStatus, Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +47,10 @@ def print_status(status: Status, to: Console) -> None:
     to.print(_hosts(status))
     to.print(_networks(status))
     to.print(_endpoints(status))
+    if status.backends:
+        to.print(_backends(status))
+    if status.volumes:
+        to.print(_volumes(status))
 
 
 def _database(database: DatabaseStatus) -> str:
@@ -106,6 +111,28 @@ def _endpoints(status: Status) -> Table:
             yield e.id[:SHORT], _short(e.network), e.host, addresses, e.mac, e.port, _state(e.reason, "up")
 
     return _table("Endpoints", ("endpoint", "network", "host", "address", "MAC", "port", "state"), rows())
+
+
+def _backends(status: Status) -> Table:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for b in status.backends:
+            space = f"{bytes_(b.available)} of {bytes_(b.total)}" if b.total is not None else "-"
+            volumes = f"{len(b.volumes)}, and {len(b.removed)} in the trash" if b.removed else str(len(b.volumes))
+            mounted = "yes" if b.mounted else "no"
+            yield b.name, b.kind, escape(b.source), volumes, space, mounted, _state(b.problem)
+
+    from rich.markup import escape
+
+    columns = ("backend", "kind", "source", "volumes", "free", "mounted here", "state here")
+    return _table("Backends", columns, rows())
+
+
+def _volumes(status: Status) -> Table:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for v in status.volumes:
+            yield v.name, v.backend, v.state, v.host, _state(v.problem)
+
+    return _table("Volumes in trouble", ("volume", "backend", "state", "host that tries", "why"), rows())
 
 
 def _state(complaint: str | None, well: str = "well") -> str:

@@ -6,6 +6,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cli.backends.told import BackendTold, down
+from cli.backends.told import told as told_of
+from cli.output import duration
+from cli.volumes.trouble import VolumeStatus, troubled
 from records.members import Member
 from records.model import Address, Endpoint, Host, Network
 from records.snapshot import Records
@@ -130,7 +134,9 @@ class Status:
     hosts: tuple[HostStatus, ...] = ()
     networks: tuple[NetworkStatus, ...] = ()
     endpoints: tuple[EndpointStatus, ...] = ()
-    records: bool = False  # whether the three above are known
+    backends: tuple[BackendTold, ...] = ()
+    volumes: tuple[VolumeStatus, ...] = ()  # only those in trouble
+    records: bool = False  # whether the five above are known
 
     @property
     def exit_code(self) -> int:
@@ -141,6 +147,8 @@ class Status:
             self.database.well
             and all(daemon.complaint is None for daemon in self.daemons)
             and all(endpoint.up for endpoint in self.endpoints)
+            and not any(down(backend) for backend in self.backends)
+            and not self.volumes
         )
         return ALL_WELL if well else SOMETHING_DOWN
 
@@ -163,6 +171,7 @@ def status(
 
     """
     leader = next((member.remote for member in members if member.leader and member.problem is None), None)
+    daemons = {name: told if isinstance(told, str) else _named(told, records) for name, told in daemons.items()}
     found = Status(
         host,
         DatabaseStatus(reachable=problem is None, problem=problem, leader=leader, members=tuple(members)),
@@ -175,6 +184,11 @@ def status(
         hosts=tuple(sorted(_hosts(records), key=lambda h: h.name)),
         networks=tuple(sorted((_network(records, n) for n in records.networks), key=lambda n: (n.tenant, n.name))),
         endpoints=tuple(sorted((_endpoint(records, e) for e in records.endpoints), key=lambda e: (e.network, e.id))),
+        backends=tuple(
+            told_of(records, backend, daemons.get("volplugin", "not asked"))
+            for backend in sorted(records.backends, key=lambda b: b.name)
+        ),
+        volumes=tuple(sorted(troubled(records), key=lambda v: v.name)),
         records=True,
     )
 
@@ -202,6 +216,17 @@ def _failure(told: Mapping[str, Any]) -> FailureStatus:
         reason=str(told.get("reason", "")),
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
     )
+
+
+def _named(told: Mapping[str, Any], records: Records | None) -> Mapping[str, Any]:
+    """Return what a daemon tells with volumes called by their names where it has their ids."""
+    names = {} if records is None else {str(volume.id): f"volume {volume.name}" for volume in records.volumes}
+    failures = [
+        {**failure, "key": names.get(str(failure.get("key")), failure.get("key", ""))}
+        for failure in told.get("failures") or ()
+        if isinstance(failure, Mapping)
+    ]
+    return {**told, "failures": failures}
 
 
 def _hosts(records: Records) -> Iterator[HostStatus]:
@@ -254,14 +279,3 @@ def _taken(addresses: Iterator[Address]) -> int:
 
 def _name(host: Host | None) -> str:
     return host.name if host is not None else "?"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units, as in `3 h 12 min`."""
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    whole, parts = int(seconds), list[str]()
-    for name, size in units:
-        if whole >= size or (name == "s" and not parts):
-            parts.append(f"{whole // size} {name}")
-            whole %= size
-    return " ".join(parts[:2])

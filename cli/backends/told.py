@@ -9,6 +9,7 @@ from typing import Any
 from records.model import Backend, VolumeState
 from records.snapshot import Records
 
+WELL, DOWN = "well", "down"
 UNKNOWN = "unknown"  # health of a backend while volplugin cannot be asked
 IN_TRASH = (VolumeState.TRASHED, VolumeState.REMOVING, VolumeState.DELETING)
 
@@ -45,7 +46,7 @@ def told(records: Records, backend: Backend, daemon: Mapping[str, Any] | str) ->
         kind=backend.kind,
         source=backend.source,
         options=dict(backend.options),
-        health=UNKNOWN if not local else "down" if problem else "well",
+        health=UNKNOWN if not local else DOWN if problem else WELL,
         problem=problem,
         mounted=bool(local.get("mounted")),
         total=size.get("total"),
@@ -66,6 +67,11 @@ def _holders(records: Records, backend: Backend) -> dict[str, int]:
             name = host.name if host is not None else "?"
             found[name] = found.get(name, 0) + 1
     return dict(sorted(found.items()))
+
+
+def down(found: BackendTold) -> bool:
+    """Say whether the backend is known not to work on this host."""
+    return found.health == DOWN
 
 
 def in_the_way(found: BackendTold) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from cli.output import bytes_
-from cli.status import duration
+from cli.output import bytes_, duration
 from daemonkit.errors import NotFound
 from records.model import Volume
 from records.snapshot import Records

@@ -4,9 +4,10 @@ import json
 import pytest
 from rich.console import Console
 
+from cli.output import duration
 from cli.render import as_json, print_status
-from cli.status import Status, duration
-from tests.unit.cli.test_status import LEADER, cluster, told
+from cli.status import Status
+from tests.unit.cli.test_status import LEADER, cluster, storage, told
 
 
 def printed(status: Status) -> str:
@@ -58,7 +59,10 @@ def test_members_are_listed_where_there_are_several() -> None:
 def test_programs_get_everything_as_json_under_names_that_stay() -> None:
     found = json.loads(as_json(told(cluster(), controller="not running")))
 
-    assert {"host", "database", "daemons", "hosts", "networks", "endpoints", "records", "exit_code"} == set(found)
+    assert {"host", "database", "daemons", "hosts", "networks", "endpoints", "records", "exit_code"} | {
+        "backends",
+        "volumes",
+    } == set(found)
     assert {"id", "network", "host", "port", "mac", "addresses", "up", "reason"} == set(found["endpoints"][0])
     assert (1, "unix:/db.sock") == (found["exit_code"], found["database"]["leader"])
     assert ["not running"] == [daemon["problem"] for daemon in found["daemons"] if not daemon["running"]]
@@ -71,3 +75,12 @@ def test_programs_get_everything_as_json_under_names_that_stay() -> None:
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_people_see_backends_and_volumes_in_trouble() -> None:
+    size = {"total": 4 * 2**30, "free": 2**30, "available": 2**30}
+    daemon = {"in_sync": True, "failures": [], "backends": {"disk": {"problem": None, "mounted": True, "size": size}}}
+    text = printed(told(storage("it is busy [/red]"), volplugin=daemon))
+
+    for word in ("Backends", "1 GiB of 4 GiB", "Volumes in trouble", "deleting", "it is busy [/red]"):
+        assert word in text

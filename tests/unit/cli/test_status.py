@@ -1,13 +1,15 @@
 import dataclasses
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from cli.status import ALL_WELL, NO_RECORDS, SOMETHING_DOWN, Status, status
+from cli.volumes.trouble import VolumeStatus
 from records.members import Member
 from records.memory import MemoryStore
-from records.model import Gateway, Use
+from records.model import Backend, BackendId, Gateway, Use, Volume, VolumeId, VolumeState
 from records.snapshot import Records
 from records.writes import Insert
 from tests.examples import world
@@ -109,6 +111,60 @@ def test_a_daemon_that_is_not_well_is_told_with_the_reason(daemon: Mapping[str, 
 
     assert [complaint, None] == [daemon.complaint for daemon in found.daemons]
     assert found.exit_code == SOMETHING_DOWN
+
+
+def storage(problem: str | None = None) -> Records:
+    """Return the records of a cluster with a volume on a backend, which cannot be deleted where there is a problem."""
+    w = world("alpha")
+    disk = Backend(id=BackendId(uuid.uuid4()), name="disk", kind="local", source="/srv")
+    data = Volume(
+        id=VolumeId(uuid.UUID(int=7)),
+        name="db",
+        tenant=w.tenant.id,
+        backend=disk.id,
+        path="db",
+        steward=w.host.id,
+        state=VolumeState.READY if problem is None else VolumeState.DELETING,
+        problem=problem,
+    )
+    return MemoryStore().commit([*w.inserts, Insert(disk), Insert(data)])
+
+
+def test_a_backend_is_told_as_this_host_sees_it() -> None:
+    well = {**WELL, "backends": {"disk": {"problem": None, "mounted": True, "size": {"total": 9, "free": 5}}}}
+    found = told(storage(), volplugin=well)
+    (disk,) = found.backends
+
+    assert ("disk", "well", True, 9, 5, ("db",)) == (
+        disk.name,
+        disk.health,
+        disk.mounted,
+        disk.total,
+        disk.free,
+        disk.volumes,
+    )
+    assert (ALL_WELL, ()) == (found.exit_code, found.volumes)
+
+
+def test_a_backend_that_does_not_work_is_something_down() -> None:
+    found = told(storage(), volplugin={**WELL, "backends": {"disk": {"problem": "it does not answer"}}})
+
+    assert "it does not answer" == found.backends[0].problem
+    assert SOMETHING_DOWN == found.exit_code
+
+
+def test_a_volume_that_cannot_be_brought_on_is_told_with_the_host_that_tries_and_the_reason() -> None:
+    found = told(storage("it is busy"), volplugin=WELL)
+
+    assert [VolumeStatus("db", "disk", "deleting", "alpha", "it is busy")] == list(found.volumes)
+    assert SOMETHING_DOWN == found.exit_code
+
+
+def test_a_daemon_that_fails_with_a_volume_calls_it_by_its_name() -> None:
+    failures = [{"layer": "disk/binds", "key": str(uuid.UUID(int=7)), "reason": "its data is missing"}]
+    found = told(storage(), volplugin={**WELL, "failures": failures})
+
+    assert "disk/binds volume db: its data is missing" == found.daemons[2].complaint
 
 
 def test_what_a_newer_daemon_tells_besides_is_kept_and_breaks_nothing() -> None:
