@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +26,7 @@ class Mounted:
 
 def parse(table: str) -> list[Mounted]:
     """Return the mounts of a table, in its order: where two have one target, the later hides the earlier."""
-    return [_parse(line) for line in table.splitlines()]
+    return list(_parsed(table))
 
 
 def mounts(table: Path = TABLE) -> list[Mounted]:
@@ -40,6 +41,12 @@ def at(target: str, among: Iterable[Mounted]) -> Mounted | None:
         if mount.target == target:
             found = mount
     return found
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(table: str) -> tuple[Mounted, ...]:
+    """Return the mounts of a table; one call of Docker's looks at the same table several times."""
+    return tuple(_parse(line) for line in table.splitlines())
 
 
 def _parse(line: str) -> Mounted:

@@ -21,9 +21,9 @@ def check_volume(name: str) -> re.Match[str]:
 
     """
     if (found := VOLUME.fullmatch(name)) is None:
-        shown = name if len(name) <= 40 and name.isprintable() else f"{ascii(name[:40])[1:-1]}..."
+        shown = ascii(name) if len(name) <= 40 else f"{ascii(name[:40])[:-1]}...'"
         raise BadRequest(
-            f"a volume cannot be called {shown!r}: 2 to 128 letters, digits, '_', '.' and '-', the first a letter or "
+            f"a volume cannot be called {shown}: 2 to 128 letters, digits, '_', '.' and '-', the first a letter or "
             "digit, and maybe TENANT/ before it"
         )
     return found

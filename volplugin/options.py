@@ -61,7 +61,10 @@ def parse(given: Mapping[str, str]) -> VolumeOptions:
     for key in given:
         if key not in MEANINGS:
             near = difflib.get_close_matches(key, MEANINGS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MEANINGS)}"
+            there = (
+                f"there are: {', '.join(MEANINGS)}; how a share is mounted, its backend says (`moorage backend add -o`)"
+            )
+            hint = f"did you mean {near[0]!r}?" if near else there
             raise BadRequest(f"unknown option {key!r}; {hint}")
     return VolumeOptions(
         given=dict(given),
