@@ -224,7 +224,14 @@ class RealMachine:
         return str(self._place / name)
 
     def look(self, path: str) -> bool:
-        return Path(path).is_dir()
+        return self.run("test", "-d", path, check=False) == ""
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        """Run a program there; return what it printed, or with its errors where it failed and `check` is false."""
+        inside = ["nsenter", f"--mount=/proc/{self._init}/ns/mnt", *argv]
+        done = subprocess.run(inside, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, f"{argv}: {done.stderr}"
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"
 
 
 class _NamespaceWorker(Worker):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 
 from records.memory import MemoryStore
-from records.model import Backend, BackendId
+from records.model import Backend, BackendId, Volume, VolumeState
+from records.writes import Update
 from volplugin.holders import Holders
+from volplugin.plan.chores import done
 from volplugin.volumes import Volumes
 
 BOOT = "b007"
@@ -26,10 +29,16 @@ def holders(store: MemoryStore, host: str = "a", boot: str = BOOT) -> Holders:
 
 def ready(store: MemoryStore, name: str, host: str = "a", **given: str) -> None:
     """Make a volume whose data is there."""
-    import dataclasses
-
-    from records.model import VolumeState
-    from records.writes import Update
-
     made = volumes(store, host).create(name, given)
     store.commit([Update(made, dataclasses.replace(made, state=VolumeState.READY))])
+
+
+def trashed(store: MemoryStore, name: str, on: str = "a", at: float = 1000.0, **given: str) -> Volume:
+    """Make a volume and remove it, to the end."""
+    ready(store, name, on, **given)
+    volumes(store, on, now=at).remove(name)
+    (gone,) = (v for v in store.snapshot().volumes if v.state is VolumeState.REMOVING)
+    store.commit([done(gone)])
+    found = store.snapshot().volumes.get(gone.id)
+    assert found is not None
+    return found

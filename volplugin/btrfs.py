@@ -32,7 +32,7 @@ def is_btrfs(directory: int) -> bool:
     if _libc.fstatfs(directory, buffer) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return bool(struct.unpack_from("=l", buffer.raw)[0] == MAGIC)
+    return bool(struct.unpack_from("l", buffer.raw)[0] == MAGIC)
 
 
 def has_btrfs(directory: Path) -> bool:

@@ -100,7 +100,8 @@ class VolumeDriver:
         keeper = self._keepers.get(volume.backend)
         if keeper is None:
             return told(records, volume, Live())
-        return told(records, volume, Live(keeper.mountpoint(volume.id, table), keeper.problem, keeper.size))
+        at, used = keeper.mountpoint(volume.id, table), keeper.used.get(volume.id)
+        return told(records, volume, Live(at, keeper.problem, keeper.size, used))
 
     def _keeper(self, records: Records, volume: Volume) -> Keeper:
         backend: Backend | None = records.backends.get(volume.backend)

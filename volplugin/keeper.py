@@ -24,7 +24,9 @@ from volplugin.plan import binds as plan_binds
 from volplugin.plan import chores as plan_chores
 from volplugin.plan import rights as plan_rights
 from volplugin.plan import share as plan_share
+from volplugin.plan.needs import definition
 from volplugin.plan.share import SHARE
+from volplugin.sizes import ADVISORY
 from volplugin.system.binds import Binds
 from volplugin.system.chores import Chores
 from volplugin.system.clearing import Clearing
@@ -84,6 +86,8 @@ class Keeper:
             Layer("binds", self.bound, self.binds),
         ]
         self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics.part(backend.name))
+        self.used: Mapping[VolumeId, int] = {}  # bytes of their sizes, of volumes that are mounted here
+        self._records = store.snapshot
         self.size: Mapping[str, int] | None = None  # bytes, of the share when it was looked at last
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look_on, name=f"watch {backend.name}", daemon=True)
@@ -159,6 +163,7 @@ class Keeper:
         try:
             if mounted:
                 self.size = self.worker.retry("alive", LOOK_WITHIN, target=str(self.shares.target))
+                self.used = self._measured()
             elif hung:
                 look(self.worker, self.backend)
         except StaleError:
@@ -171,6 +176,21 @@ class Keeper:
             log.warning("backend ails", backend=self.backend.name, reason=str(error))
         if hung and self.worker.problem is None:
             self.loop.poke()
+
+    def _measured(self) -> Mapping[VolumeId, int]:
+        """Return what is used of the sizes of the volumes that are mounted here."""
+        records = self._records()
+        volumes = [records.volumes.rows[key] for key in self.bound.keys(records)]
+        asked = {
+            str(volume.id): (volume.path, volume.size_by, str(self.binds.at(volume.id)))
+            for volume in volumes
+            if volume.size_by not in {None, ADVISORY}
+        }
+        if not asked:
+            return {}
+        share, backend = str(self.shares.target), definition(self.backend)
+        found = self.worker.call("used", LOOK_WITHIN, backend=backend, share=share, volumes=asked)
+        return {volume.id: found[str(volume.id)] for volume in volumes if str(volume.id) in found}
 
 
 def soon(seconds: float) -> float:

@@ -19,6 +19,7 @@ class Live:
     mountpoint: str = ""  # empty: not mounted here
     problem: str | None = None  # why its backend, or the volume, cannot be used
     size: Mapping[str, int] | None = None  # bytes, of the backend's share: total, free, available
+    used: int | None = None  # bytes of the volume's own size
 
 
 def told(records: Records, volume: Volume, live: Live) -> wire.Volume:
@@ -47,11 +48,12 @@ def status(records: Records, volume: Volume, live: Live) -> dict[str, Any]:
         "Epoch": volume.epoch if lease is not None or volume.access is not Access.SHARED else None,
         "Size": volume.size,
         "SizeEnforcedBy": volume.size_by,
+        "SizeUsed": live.used,
         "BackendSpace": dict(live.size) if live.size else None,
         "Retain": str(volume.retain),
         "CreatedWith": dict(volume.options),
         "Labels": dict(volume.labels),
-        "Problem": live.problem,
+        "Problem": live.problem or volume.problem,
     }
     return {key: value for key, value in told.items() if value not in (None, "", {}, [])}
 

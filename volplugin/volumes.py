@@ -11,6 +11,7 @@ import structlog
 from daemonkit.errors import BadRequest, NotFound
 from records.hosts import own_host
 from records.model import (
+    Access,
     Backend,
     Host,
     Retain,
@@ -24,6 +25,7 @@ from records.writes import Delete, Insert, Keep, Update, Write
 from volplugin import options
 from volplugin.changes import refuse_held, steward
 from volplugin.names import check_volume
+from volplugin.sizes import SizeMode
 from volplugin.tenants import tenant_of
 
 log = structlog.get_logger()
@@ -58,6 +60,11 @@ class Volumes:
         if (known := records.volumes.one(name=name, removed=0)) is not None:
             return self._take_over(known, host)
         backend = self._backend(records, asked.backend)
+        if asked.size_mode is SizeMode.IMAGE and asked.access is Access.SHARED and self._shared(backend):
+            raise BadRequest(
+                f"an image can be mounted by one host at a time, and all hosts reach backend {backend.name}: "
+                "add -o access=host"
+            )
         tenant, writes = tenant_of(records, name, asked.tenant)
         if (inner := records.volumes.one(backend=backend.id, path=tenant.name)) is not None:
             raise BadRequest(f"the directory of tenant {tenant.name} on backend {backend.name} is volume {inner.name}")

@@ -7,16 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from volplugin import syscalls
+from volplugin import btrfs, syscalls
 from volplugin.backends.kind import (
     BackendError,
     BadDefinition,
     Definition,
     Finding,
     Kind,
+    Limit,
     reason,
     refuse_unknown_options,
 )
+from volplugin.backends.projects import ProjectQuota
+from volplugin.backends.subvolumes import QuotaGroup
 from volplugin.mountinfo import Mounted
 
 MOUNT_POINT = "mount-point"
@@ -59,6 +62,15 @@ class Local(Kind):
             syscalls.bind(Path(backend.source), target)
         except OSError as error:
             raise BackendError(f"{backend.source} cannot be bound: {reason(error)}") from error
+
+    def make(self, share: Path, path: str) -> None:
+        """Make a subvolume on btrfs: it can be limited, and deleted at once."""
+        directory = share / path
+        btrfs.create_subvolume(directory) if btrfs.has_btrfs(share) else directory.mkdir()
+
+    def limits(self) -> Sequence[Limit]:
+        """Return what the file systems of Linux have."""
+        return (QuotaGroup(), ProjectQuota())
 
     def probe(self, backend: Definition) -> Iterator[Finding]:
         """Look at the directory, and whether one can write there."""

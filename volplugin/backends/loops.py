@@ -8,16 +8,25 @@ import struct
 from pathlib import Path
 
 GET_STATUS64 = 0x4C05  # struct loop_info64 of 232 bytes: u64 lo_device, u64 lo_inode ...
-BLOCKS = Path("/sys/block")
+BLOCKS, NUMBERS = Path("/sys/block"), Path("/sys/dev/block")
+MAJOR = "7:"  # of the device numbers of loop devices (linux/major.h)
 
 
-def of(file: Path) -> list[str]:
+def of(path: Path) -> list[str]:
     """Return the devices that show this file, told by its inode: several mounts may show other files by this path."""
     try:
-        wanted = file.stat()
+        wanted = path.stat()
     except FileNotFoundError:
         return []
     return [device for device in _attached() if _inode(device) == (wanted.st_dev, wanted.st_ino)]
+
+
+def file(number: str) -> Path | None:
+    """Return what file a device, such as 7:0, shows, by the path at which it was opened; this never waits."""
+    try:
+        return Path((NUMBERS / number / "loop/backing_file").read_text().rstrip("\n"))
+    except OSError:  # detached
+        return None
 
 
 def _attached() -> list[str]:

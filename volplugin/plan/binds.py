@@ -8,6 +8,7 @@ from collections.abc import Collection
 from records.model import Access, BackendId, VolumeId
 from records.snapshot import Records
 from volplugin.plan.needs import held, is_held
+from volplugin.sizes import IMAGE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Bind:
 
     path: str  # below the share
     sound: bool = True
+    image: bool = False  # a file system in a file there
     epoch: int = dataclasses.field(default=0, compare=False)
 
 
@@ -39,4 +41,5 @@ class Binds:
         volume = source.volumes.get(key)
         if volume is None or volume.backend != self.backend or not is_held(source, volume, self.host, self.boot):
             return None
-        return Bind(volume.path, epoch=0 if volume.access is Access.SHARED else volume.epoch)
+        epoch = 0 if volume.access is Access.SHARED else volume.epoch
+        return Bind(volume.path, image=volume.size_by == IMAGE, epoch=epoch)

@@ -10,12 +10,14 @@ import structlog
 
 from daemonkit.diff import Diff
 from records.model import VolumeId
+from volplugin.backends import image, loops
 from volplugin.mountinfo import Mounted
 from volplugin.plan.binds import Bind
 from volplugin.system.shares import Shares
 from volplugin.system.worker import StaleError, Worker, WorkerError
 
 WITHIN = 15.0  # seconds for one bind, look or unmount
+IMAGE_WITHIN = 45.0  # seconds for the mount of an image, whose file system may have to grow
 
 Clear = Callable[[VolumeId, Path], None]
 
@@ -49,8 +51,10 @@ class Binds:
             target = Path(there.target)
             volume = _id(target.name) if target.parent == self._directory else None
             if volume is not None and (keys is None or volume in keys):
-                path = _path(there, share)
-                found[volume] = Bind(path or there.root, sound=path is not None and volume not in self._doubted)
+                imaged = there.device.startswith(loops.MAJOR)
+                path = _image_path(there, share) if imaged else _path(there, share)
+                sound = path is not None and volume not in self._doubted
+                found[volume] = Bind(path or there.root, sound=sound, image=imaged)
         return found
 
     def apply(self, change: Diff[VolumeId, Bind]) -> Mapping[VolumeId, str]:
@@ -71,7 +75,8 @@ class Binds:
     def _bind(self, volume: VolumeId, bind: Bind) -> None:
         """Let the volume be seen; one that is seen already, but was doubted, is looked at."""
         target = str(self.at(volume))
-        if self.read([volume]).get(volume, Bind("")).path == bind.path and self._lives(target):
+        there = self.read([volume]).get(volume, Bind(""))
+        if (there.path, there.image) == (bind.path, bind.image) and self._lives(target, bind):
             self._doubted.discard(volume)
             return
         share = self._shares.needed()
@@ -79,13 +84,16 @@ class Binds:
             self._shares.bury()
             raise StaleError("what was mounted of its backend is dead; it is mounted anew")
         mark = {"mark": {"volume": str(volume), "epoch": bind.epoch}} if bind.epoch else {}
-        self._worker.call("bind", WITHIN, share=share, path=bind.path, target=target, **mark)
+        verb, within = ("mount_image", IMAGE_WITHIN) if bind.image else ("bind", WITHIN)
+        self._worker.call(verb, within, share=share, path=bind.path, target=target, **mark)
         self._doubted.discard(volume)
         log.info("volume mounted", volume=str(volume), target=target)
 
-    def _lives(self, target: str) -> bool:
+    def _lives(self, target: str, bind: Bind | None = None) -> bool:
         try:
             self._worker.call("alive", WITHIN, target=target)
+            if bind is not None and bind.image:  # its file may be dead where the file system in it seems not to be
+                self._worker.call("image_alive", WITHIN, share=self._shares.needed(), path=bind.path, target=target)
         except StaleError:
             return False
         return True
@@ -98,6 +106,14 @@ class Binds:
         self._worker.call("unmount", WITHIN, target=str(self.at(volume)), detach=detach)
         self._doubted.discard(volume)
         log.info("volume unmounted", volume=str(volume))
+
+
+def _image_path(there: Mounted, share: Mounted | None) -> str | None:
+    """Return the path below the share of the image that is seen there; None where it is not below the share."""
+    file = loops.file(there.device)
+    if share is None or file is None or file.name != image.FILE or not file.is_relative_to(share.target):
+        return None
+    return str(file.parent.relative_to(share.target))
 
 
 def _id(name: str) -> VolumeId | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,18 @@ def grow(backend: Mapping[str, Any], share: str, path: str, size: int, size_by: 
     _limit(definition, size_by).put(definition, Path(share), path, size)
 
 
-def used(backend: Mapping[str, Any], share: str, volumes: Mapping[str, tuple[str, str]]) -> dict[str, int]:
-    """Return how many bytes of their sizes volumes use, where that is cheaply told; of each: its path and `size_by`."""
+def used(backend: Mapping[str, Any], share: str, volumes: Mapping[str, tuple[str, str, str]]) -> dict[str, int]:
+    """Return how many bytes of their sizes volumes use, as far as that is cheaply told.
+
+    Each is its path, what enforces its size, and where it is mounted.
+    """
     definition, found = Definition(**backend), {}
-    for volume, (path, size_by) in volumes.items():
+    for volume, (path, size_by, target) in volumes.items():
         with contextlib.suppress(BackendError, OSError):  # one that cannot be told of
-            if (bytes_ := _limit(definition, size_by).used(definition, Path(share), path)) is not None:
+            if size_by == IMAGE:
+                there = os.statvfs(target)
+                found[volume] = (there.f_blocks - there.f_bfree) * there.f_frsize
+            elif (bytes_ := _limit(definition, size_by).used(definition, Path(share), path)) is not None:
                 found[volume] = bytes_
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from volplugin import mountinfo, syscalls
 from volplugin.backends import registry
+from volplugin.backends.image import Image
 from volplugin.backends.kind import BackendError, Definition, Gone, reason
 from volplugin.worker import directories, sizing, trial
 
@@ -73,18 +74,36 @@ def alive(target: str) -> dict[str, int]:
 
 def bind(share: str, path: str, target: str, mark: Mapping[str, Any] | None = None) -> None:
     """Let `target` show the directory of a volume; of one with a lease only if its `mark` is not ahead of the lease."""
-    source, at = directories.inside(Path(share), path), Path(target)
-    if mark is not None:
-        directories.advance(source, str(mark["volume"]), int(mark["epoch"]))
-    while mountinfo.at(target, mountinfo.mounts()) is not None:  # something dead, or of another share
-        syscalls.unmount(at, detach=True)
-    at.mkdir(mode=0o700, parents=True, exist_ok=True)
+    source, at = _place(share, path, target, mark)
     try:
         syscalls.bind(source, at)
     except OSError as error:
         if error.errno in DEAD:
             raise Gone(f"{path}: {reason(error)}") from error
         raise
+
+
+def mount_image(share: str, path: str, target: str, mark: Mapping[str, Any] | None = None) -> None:
+    """Let `target` show the file system in the image of a volume; `mark` is as for `bind`."""
+    source, at = _place(share, path, target, mark)
+    Image().mount(source, at)
+
+
+def _place(share: str, path: str, target: str, mark: Mapping[str, Any] | None) -> tuple[Path, Path]:
+    """Return a volume's directory, and a mount point at which nothing is mounted any more."""
+    source, at = directories.inside(Path(share), path), Path(target)
+    if mark is not None:
+        directories.advance(source, str(mark["volume"]), int(mark["epoch"]))
+    while mountinfo.at(target, mountinfo.mounts()) is not None:  # something dead, or of another share
+        syscalls.unmount(at, detach=True)
+    at.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return source, at
+
+
+def image_alive(share: str, path: str, target: str) -> None:
+    """Look whether the image that is mounted is that of the share as it is mounted now; raises Gone."""
+    if not Image().is_mounted(directories.inside(Path(share), path), Path(target)):
+        raise Gone(f"{path}: its image is not the one that is mounted")
 
 
 def probe(backend: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -99,6 +118,8 @@ VERBS: Mapping[str, Callable[..., Any]] = {
     "unmount": unmount,
     "alive": alive,
     "bind": bind,
+    "mount_image": mount_image,
+    "image_alive": image_alive,
     "probe": probe,
     "try_out": trial.try_out,
     "make": directories.make,
