@@ -116,7 +116,7 @@ def forget(share: str, path: str, volume: str) -> None:
     directory = Path(share, path)
     if marker(directory).exists():
         check_mark(directory, volume)
-        marker(directory).unlink()
+    _unmark(directory)
 
 
 def rename(share: str, old: str, new: str, volume: str) -> dict[str, Any]:
@@ -129,13 +129,13 @@ def rename(share: str, old: str, new: str, volume: str) -> dict[str, Any]:
         try:
             source.rename(target)
         except OSError as error:
-            marker(target).unlink(missing_ok=True)
+            _unmark(target)
             raise BackendError(f"{old} cannot be moved to {new}: {_advised(error)}") from error
     elif not target.exists():
-        marker(source).unlink(missing_ok=True)
-        marker(target).unlink(missing_ok=True)
+        _unmark(source)
+        _unmark(target)
         return {"missing": True}
-    marker(source).unlink(missing_ok=True)
+    _unmark(source)
     _sync(target.parent)
     return {"missing": False}
 
@@ -160,7 +160,7 @@ def delete(
                 entries += deleted
                 if not done:
                     return {"done": False, "entries": entries}
-        marker(directory).unlink(missing_ok=True)
+        _unmark(directory)
     return {"done": True, "entries": entries}
 
 
@@ -204,8 +204,19 @@ def advance(directory: Path, volume: str, epoch: int) -> None:
         _write_mark(directory, {**mark, "epoch": epoch})
 
 
+def _unfinished(directory: Path) -> Path:
+    """Return a marker while it is written."""
+    return directory.with_name(f".{directory.name}.moorage.new")
+
+
+def _unmark(directory: Path) -> None:
+    """Take a directory's marker away, and what there may be of an unfinished one."""
+    marker(directory).unlink(missing_ok=True)
+    _unfinished(directory).unlink(missing_ok=True)
+
+
 def _write_mark(directory: Path, mark: Mapping[str, Any]) -> None:
-    there, new = marker(directory), marker(directory).with_suffix(".new")
+    there, new = marker(directory), _unfinished(directory)
     with new.open("wb") as file:
         file.write(msgspec.json.encode(mark) + b"\n")
         file.flush()
@@ -219,8 +230,7 @@ def _clear(final: Path, making: Path) -> None:
         if making.exists():
             reaping.reap(making)
         if not final.exists():
-            marker(final).unlink(missing_ok=True)
-            marker(final).with_suffix(".new").unlink(missing_ok=True)
+            _unmark(final)
 
 
 def _adorn(directory: Path, top: Top) -> None:
