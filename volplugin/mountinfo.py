@@ -49,6 +49,20 @@ def _parsed(table: str) -> tuple[Mounted, ...]:
     return tuple(_parse(line) for line in table.splitlines())
 
 
+def below(top: Mounted, there: Mounted) -> str | None:
+    """Return which path below `top` is seen at another mount; None where it is none of that file system, or not below.
+
+    The kernel's NFS client shows a directory that is bound as a source of its own, srv:/export/directory with the root
+    "/" (fs/nfs/super.c, nfs_show_devname and nfs_show_path); all others show the directory as the root.
+    """
+    if there.device != top.device:
+        return None
+    of_source = there.root == top.root and there.source != top.source
+    inside, outside = (there.source, top.source) if of_source else (there.root, top.root)
+    prefix = outside.rstrip("/") + "/"
+    return inside.removeprefix(prefix) if inside.startswith(prefix) else None
+
+
 def _parse(line: str) -> Mounted:
     mount, _, filesystem = line.partition(" - ")
     _, _, device, root, target, options, *_ = mount.split(" ")

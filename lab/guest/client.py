@@ -53,7 +53,7 @@ class Client:
         msg = f"the guest did not answer within {within:g} s"
         raise LabError(msg)
 
-    def run(self, argv: Iterable[object], *, check: bool = True, stdin: str = "", timeout: float = 120) -> str:
+    def run(self, argv: Iterable[object], *, check: bool = True, stdin: str = "", timeout: float = 600) -> str:
         """Run a command to its end and return what it printed (stdout), as `lab.command.run` does.
 
         Raises:

@@ -62,7 +62,7 @@ class Guest:
             raise
 
     def exec(self, *argv: object, **options: Unpack[Options]) -> str:
-        """Run a command to its end and return what it printed; it may take 120 s unless said."""
+        """Run a command to its end and return what it printed; it may take 600 s unless said."""
         return self.client.run(argv, **options)
 
     def succeeds(self, *argv: object) -> bool:

@@ -17,9 +17,9 @@ from lab.command import LabError, run, wait_for
 SCRIPT = Path(__file__).with_name("qemu.sh")
 MEMORY = 1024  # MiB
 PROGRAM = "qemu-system-x86_64"
-# tb-size: MiB for translated code; left to itself it grows to 1 GiB
+# tb-size: MiB for translated code; with 192 what Docker runs is translated again and again, at twice the time
 MACHINE = [
-    "-accel", "tcg,thread=multi,tb-size=192", "-machine", "q35,usb=off,vmport=off", "-cpu", "max",
+    "-accel", "tcg,thread=multi,tb-size=512", "-machine", "q35,usb=off,vmport=off", "-cpu", "max",
     "-m", str(MEMORY), "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
     "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
 ]  # fmt: skip

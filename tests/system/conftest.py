@@ -71,7 +71,7 @@ def host(lab: Lab) -> Iterator[Host]:
     host.repair()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guest(machine: None) -> Iterator[Guest]:
     """A machine in QEMU with Debian's kernel, Docker, the kernel's NFS server and this checkout."""
     with start_guest() as guest:

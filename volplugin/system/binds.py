@@ -10,6 +10,7 @@ import structlog
 
 from daemonkit.diff import Diff
 from records.model import VolumeId
+from volplugin import mountinfo
 from volplugin.backends import image, loops
 from volplugin.mountinfo import Mounted
 from volplugin.plan.binds import Bind
@@ -51,8 +52,9 @@ class Binds:
             target = Path(there.target)
             volume = _id(target.name) if target.parent == self._directory else None
             if volume is not None and (keys is None or volume in keys):
-                imaged = there.device.startswith(loops.MAJOR)
-                path = _image_path(there, share) if imaged else _path(there, share)
+                bound = share is not None and there.device == share.device  # the share may be on a loop device itself
+                imaged = there.device.startswith(loops.MAJOR) and not bound
+                path = _image_path(there, share) if imaged else share and mountinfo.below(share, there)
                 sound = path is not None and volume not in self._doubted
                 found[volume] = Bind(path or there.root, sound=sound, image=imaged)
         return found
@@ -121,11 +123,3 @@ def _id(name: str) -> VolumeId | None:
         return VolumeId(uuid.UUID(name))
     except ValueError:
         return None
-
-
-def _path(there: Mounted, share: Mounted | None) -> str | None:
-    """Return the path below the share that is seen there; None where it is not of the share that is mounted now."""
-    if share is None or there.device != share.device:
-        return None
-    top = share.root.rstrip("/") + "/"
-    return there.root.removeprefix(top) if there.root.startswith(top) else None

@@ -18,6 +18,7 @@ import structlog
 from volplugin.worker import STALE
 
 COMMAND = (sys.executable, "-m", "volplugin.worker")
+START_WITHIN = 60.0  # seconds for the process to start: that asks nothing of the backend, only of this host
 
 ENDS_WITHIN = 1.0  # seconds: a process that is killed ends at once, unless the kernel holds it
 
@@ -129,7 +130,7 @@ class Worker:
         if not self._lock.acquire(timeout=within):
             raise HungError(f"backend {self._backend} is busy: {verb} was not begun within {within:g} s")
         try:
-            answer = self._exchange(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n", until)
+            answer = self._exchange(_encoded(verb, arguments), until)
         except TimeoutError:
             self._abandon()
             self._hung = self._hung or (time.monotonic(), verb)
@@ -142,21 +143,35 @@ class Worker:
         return answer.get("result")
 
     def _exchange(self, call: bytes, until: float) -> dict[str, Any]:
-        process = self._started()
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  # both are pipes
-        with contextlib.suppress(BrokenPipeError):  # it has ended: there is no answer
-            process.stdin.write(call)
-            process.stdin.flush()
-        answer = _line(process.stdout, until)
+        if self._process is None:
+            until += self._start()
+        answer = self._asked(call, until)
         if not answer:
             self._abandon()
             raise WorkerError(f"the worker of backend {self._backend} ended; its log says why")
         return msgspec.json.decode(answer, type=dict[str, Any])
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        return self._process
+    def _start(self) -> float:
+        """Start the process and return the seconds that took, which say nothing of the backend."""
+        began = time.monotonic()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self._asked(_encoded("start", {}), began + START_WITHIN)
+        except TimeoutError:
+            self._abandon()
+            raise WorkerError(
+                f"the worker of backend {self._backend} did not start within {START_WITHIN:g} s"
+            ) from None
+        return time.monotonic() - began
+
+    def _asked(self, call: bytes, until: float) -> bytes:
+        """Return the process's answer, or nothing where it has ended; raises TimeoutError."""
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        with contextlib.suppress(BrokenPipeError):  # it has ended: there is no answer
+            process.stdin.write(call)
+            process.stdin.flush()
+        return _line(process.stdout, until)
 
     def _abandon(self) -> None:
         """Kill the process without waiting: one that waits for a dead server ends when the kernel lets it."""
@@ -169,6 +184,10 @@ class Worker:
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both are there
         threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+
+
+def _encoded(verb: str, arguments: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n"
 
 
 def _line(pipe: IO[bytes], until: float) -> bytes:

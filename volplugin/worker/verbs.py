@@ -17,6 +17,10 @@ from volplugin.worker import directories, sizing, trial
 DEAD = {errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ENODEV, errno.ECONNABORTED}  # what a dead mount answers
 
 
+def start() -> None:
+    """Do nothing: an answer shows that the process has started."""
+
+
 def mount(backend: Mapping[str, Any], target: str) -> None:
     """Mount a backend's share, and look whether it really is there."""
     definition, at = Definition(**backend), Path(target)
@@ -114,6 +118,7 @@ def probe(backend: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 VERBS: Mapping[str, Callable[..., Any]] = {
+    "start": start,
     "mount": mount,
     "unmount": unmount,
     "alive": alive,

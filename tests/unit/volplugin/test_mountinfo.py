@@ -1,6 +1,6 @@
 import pytest
 
-from volplugin.mountinfo import Mounted, at, parse
+from volplugin.mountinfo import Mounted, at, below, parse
 
 TABLE = r"""
 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
@@ -35,3 +35,25 @@ def test_of_two_mounts_at_one_place_the_later_is_seen() -> None:
 @pytest.mark.parametrize("target", ["/mnt", "/mnt2/", "/var/lib/moorage/volumes/gl"])
 def test_what_is_no_mount_point_is_none(target: str) -> None:
     assert at(target, parse(TABLE)) is None
+
+
+def seen(root: str, source: str = "nas:/export", device: str = "0:44") -> Mounted:
+    return Mounted(device=device, root=root, target="/any", type="any", source=source)
+
+
+@pytest.mark.parametrize(
+    ("top", "there", "path"),
+    [
+        (seen("/"), seen("/acme/db-1"), "acme/db-1"),
+        (seen("/disk"), seen("/disk/acme/db-1"), "acme/db-1"),
+        (seen("/"), seen("/", "nas:/export/acme/db-1"), "acme/db-1"),  # the kernel's NFS client
+        (seen("/", "nas:/"), seen("/", "nas:/acme/db-1"), "acme/db-1"),
+        (seen("/", "[2001:db8::1]:/"), seen("/", "[2001:db8::1]:/acme/db-1"), "acme/db-1"),
+        (seen("/disk"), seen("/other"), None),
+        (seen("/disk"), seen("/disk2/acme/db-1"), None),
+        (seen("/"), seen("/acme/db-1", device="0:45"), None),
+        (seen("/"), seen("/", "nas:/export2/acme/db-1"), None),
+    ],
+)
+def test_a_bind_shows_a_path_below_what_it_is_of(top: Mounted, there: Mounted, path: str | None) -> None:
+    assert path == below(top, there)

@@ -2,6 +2,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,26 @@ def test_a_dead_mount_is_told_apart_from_what_cannot_be_done(worker: Worker, mon
 
     with pytest.raises(StaleError, match="Stale file handle"):
         worker.call("alive", 20, target="/")
+
+
+SLOW = "import runpy, time; time.sleep(0.5); runpy.run_module('volplugin.worker', run_name='__main__')"
+
+
+def test_a_process_that_starts_slowly_is_not_taken_for_a_backend_that_hangs(tmp_path: Path) -> None:
+    slow = Worker("disk", [sys.executable, "-c", SLOW])
+
+    assert slow.call("alive", 0.4, target=str(tmp_path))["total"]
+    assert slow.problem is None
+    slow.stop()
+
+
+def test_a_process_that_does_not_start_is_told_and_is_not_taken_for_a_backend_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("volplugin.system.worker.START_WITHIN", 0.1)
+    never = Worker("disk", ["sh", "-c", "exec sleep 60"])
+
+    with pytest.raises(WorkerError, match=r"the worker of backend disk did not start within 0\.1 s"):
+        never.call("alive", 20, target=str(tmp_path))
+    assert never.problem is None
+    assert never._process is None
