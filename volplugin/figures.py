@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from daemonkit.metrics import BUCKETS
 from records.store import Store
-from volplugin import mountinfo
 from volplugin.health import health
 from volplugin.keeper import Keeper
 from volplugin.system.worker import HungError, Worker, WorkerError
@@ -75,9 +74,8 @@ class Figures(Collector):
         space = _gauge("bytes", "Space of its share, when it was looked at last.", "of")
         volumes = _gauge("volumes", "Volumes in the records, of all hosts.", "state")
         holders = _gauge("holders", "Containers of this host that use its volumes.")
-        table = mountinfo.mounts()
         for keeper in self._keepers():
-            name, found = keeper.backend.name, health(keeper, table)
+            name, found = keeper.backend.name, health(keeper, keeper.shares.mounts())
             up.add_metric([name], found["problem"] is None)
             hung.add_metric([name], found["hung"])
             mounted.add_metric([name], found["mounted"])

@@ -22,6 +22,29 @@ def test_passes_are_counted_by_kind() -> None:
     assert "moorage_loop_failing_keys 1.0" in text
 
 
+def test_several_loops_of_a_daemon_are_told_apart_by_layer_and_counted_together() -> None:
+    metrics = Metrics("one", "0")
+    one, two = metrics.loop.part("disk"), metrics.loop.part("nas")
+    one.passed(full=True, seconds=0.2, failing=3)
+    two.passed(full=True, seconds=0.2, failing=1)
+    one.passed(full=True, seconds=0.2, failing=2)
+    two.changed("binds", created=1, changed=0, deleted=0)
+
+    text = metrics.text().decode()
+    assert "moorage_loop_failing_keys 3.0" in text
+    assert 'moorage_loop_pass_seconds_count{kind="full"} 3.0' in text
+    assert 'moorage_loop_changes_total{layer="nas/binds",verb="create"} 1.0' in text
+
+
+def test_processes_that_come_and_go_count_as_the_daemon_s_memory() -> None:
+    metrics = Metrics("one", "0")
+    alone = metrics.memory()
+    metrics.more = lambda: {"worker": os.getpid()}
+
+    assert metrics.memory() > 1.5 * alone
+    assert 'moorage_process_pss_bytes{process="worker"}' in metrics.text().decode()
+
+
 def test_unregistered_figures_take_everything() -> None:
     LoopMetrics.unregistered().passed(full=True, seconds=1, failing=0)
 
