@@ -36,10 +36,10 @@ def measure(host: Host, *, quick: bool) -> None:
         host.moorage("backend", "add", name, "--kind", "local", "--source", place, check=False)
     calls(host, 20 if quick else 200)
     runs(host, 3 if quick else 20)
-    crowd(host, 20 if quick else CROWD)
     hung(host, 3 if quick else 20)
     memory(host)
     restarts(host, 2 if quick else 10)
+    crowd(host, 30 if quick else CROWD)
 
 
 def calls(host: Host, rounds: int) -> None:
@@ -82,20 +82,28 @@ def runs(host: Host, rounds: int) -> None:
 def crowd(host: Host, volumes: int) -> None:
     """Measure the first mount of a backend, and mounts where many volumes of it are mounted already."""
     host.moorage("backend", "add", "fresh", "--kind", "local", "--source", BACKENDS["disk"], check=False)
+    first = _started(host, OURS, "crowd0", "fresh")
+    few = {
+        driver: [_started(host, driver, f"few{n}-{plugin}") for n in range(10)] for driver, plugin in DRIVERS.items()
+    }
+    for number in range(11, volumes - 10):
+        _started(host, OURS, f"crowd{number}")
+    many = {
+        driver: [_started(host, driver, f"many{n}-{plugin}") for n in range(10)] for driver, plugin in DRIVERS.items()
+    }
+    print(f"\nstart of a container with a volume, the first one of a backend: {first:.0f} ms")
+    show("the same, the 2nd to 11th", few, THEIRS)
+    show(f"the same, the last ten of {volumes}", many, THEIRS)
+    keep("volume-crowd", {"first": first, "few": few, "many": many})
+    host.clear_docker()
+
+
+def _started(host: Host, driver: str, name: str, backend: str = "disk") -> float:
+    """Start a container with a volume of its own; return the milliseconds that takes."""
     api = Api(host.docker_sock)
-    took = []
-    for number in range(volumes):
-        _make(api, OURS, f"crowd{number}", "fresh" if number == 0 else "disk")
-        api.call("POST", f"/containers/create?name=crowd{number}", _container(f"crowd{number}"))
-        began = time.perf_counter()
-        api.call("POST", f"/containers/crowd{number}/start")
-        took.append((time.perf_counter() - began) * 1000)
-    last = statistics.median(took[-10:])
-    print(f"\nstart of a container with a volume, ms: the first of a backend {took[0]:.0f}, the 2nd to 11th")
-    print(f"  {statistics.median(took[1:11]):.0f} (p50), the last ten of {volumes} mounted volumes {last:.0f} (p50)")
-    keep("volume-crowd", took)
-    host.docker("rm", "-f", *(f"crowd{number}" for number in range(volumes)), timeout=300)
-    host.docker("volume", "rm", *(f"crowd{number}" for number in range(volumes)), timeout=300)
+    _make(api, driver, name, backend)
+    api.call("POST", f"/containers/create?name={name}", _container(name))
+    return timed(lambda: api.call("POST", f"/containers/{name}/start"))()
 
 
 def hung(host: Host, rounds: int) -> None:
