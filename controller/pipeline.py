@@ -41,6 +41,7 @@ class Feature(IntEnum):
     FORWARDING = 5
     DROPS = 6
     VLANS = 7
+    FENCES = 8
 
 
 class Reason(IntEnum):
@@ -66,6 +67,7 @@ class Reason(IntEnum):
     FALSE_OUTSIDER = 17
     OUTSIDE_ROUTER = 18
     ELSEWHERE = 19
+    FENCED = 20
 
     @property
     def text(self) -> str:
@@ -94,4 +96,5 @@ _TEXTS = {
     Reason.FALSE_OUTSIDER: "came from the uplink with the MAC or IP address of a container of this host",
     Reason.OUTSIDE_ROUTER: "an IPv6 router on the VLAN announced itself (Docker gives addresses and gateway)",
     Reason.ELSEWHERE: "came from the uplink for a machine that is not here (switches flood what they do not know)",
+    Reason.FENCED: "went to a storage server that this host must not reach: it lost a volume there to another host",
 }

@@ -1,6 +1,6 @@
 """Which flows each owner should have: pure, and remembered, so that a full pass over 100,000 flows costs little.
 
-An owner is a record (endpoint, network, routing domain, uplink) or one of two constants; each flow has one owner.
+An owner is a record (endpoint, network, routing domain, uplink) or one of three constants; each flow has one owner.
 """
 
 from __future__ import annotations
@@ -9,18 +9,32 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from controller.features import classification, drops, forwarding, neighbours, port_security, routing, vlans
+from controller.features import classification, drops, fences, forwarding, neighbours, port_security, routing, vlans
 from controller.flow import Flow
-from controller.view import Attachment, Domain, Segment, Trunk, Vlan, attachment, domain, segment, trunk, vlan
-from records.model import DockerNetwork, Endpoint, Host, Kind, Network, Record, Subnet, Uplink, Vrf
+from controller.view import (
+    Attachment,
+    Barred,
+    Domain,
+    Segment,
+    Trunk,
+    Vlan,
+    attachment,
+    barred,
+    domain,
+    segment,
+    trunk,
+    vlan,
+)
+from records.model import DockerNetwork, Endpoint, Fence, Host, Kind, Network, Record, Subnet, Uplink, Vrf
 from records.snapshot import Records, Table
 from records.store import Change
 
 Owner = uuid.UUID | str
 Flows = tuple[Flow, ...]
-View = Attachment | Segment | Domain | Vlan | Trunk
+View = Attachment | Segment | Domain | Vlan | Trunk | Barred
 
 FIXED: Owner = "fixed"  # owns what is there on every host
+FENCES: Owner = "fences"  # owns what keeps this host from storage servers
 UNCLAIMED: Owner = "unclaimed"  # owns what bears our mark in the switch and nobody wants: nothing, in every plan
 
 
@@ -63,6 +77,7 @@ class FlowPlanner:
         known = list(source.docker_networks.of(host=host.id))
         return {
             FIXED,
+            FENCES,
             UNCLAIMED,
             *(vrf.id for vrf in source.vrfs.of(host=host.id)),
             *(uplink.id for uplink in source.uplinks.of(host=host.id)),
@@ -73,12 +88,12 @@ class FlowPlanner:
     def want(self, source: Records, key: Owner) -> Flows | None:
         """Return the flows of an owner; None where it has none."""
         host = self.host(source)
-        if isinstance(key, str):
+        if isinstance(key, str) and key != FENCES:
             return self._fixed if key == FIXED else ()
         before = self._made.get(key)
         if before is not None and before[0] is source:
             return before[2]
-        found = _view(source, host, key)
+        found = barred(source, host) if isinstance(key, str) else _view(source, host, key)
         if found is None:
             self._made.pop(key, None)
             return None
@@ -118,11 +133,13 @@ def flows(view: View) -> Iterator[Flow]:
             yield from vlans.network(view)
         case Trunk():
             yield from vlans.uplink(view)
+        case Barred():
+            yield from fences.servers(view)
 
 
 def fixed() -> Iterator[Flow]:
     """Yield the flows that every host has."""
-    for feature in (classification, port_security, neighbours, routing, forwarding, vlans, drops):
+    for feature in (classification, port_security, neighbours, routing, forwarding, vlans, fences, drops):
         make: Callable[[], Iterator[Flow]] = feature.fixed
         yield from make()
 
@@ -155,6 +172,8 @@ def _concerned(record: Record | None, records: Records) -> Iterator[Any]:
             for known in records.docker_networks.of(vrf=record.id):
                 yield known.network
                 yield from (endpoint.id for endpoint in records.endpoints.of(docker_network=known.id))
+        case Fence():
+            yield FENCES
         case Uplink():
             yield record.id
             yield from (known.network for known in records.docker_networks.of(uplink=record.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 
 from controller.match import Address, Prefix
 from controller.meter import receiving, sending
@@ -66,6 +67,13 @@ class Vlan:
     vlan: int
     uplink: int
     members: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Barred:
+    """The storage servers that this host must not reach."""
+
+    servers: tuple[Address, ...]
 
 
 def segment_key(network: Network) -> int:
@@ -148,3 +156,9 @@ def domain(records: Records, host: Host, vrf: Vrf) -> Domain | None:
         for subnet in records.subnets.of(network=network.id)
     )
     return Domain(vrf.zone, vrf.ofport) if any(gateways) else None
+
+
+def barred(records: Records, host: Host) -> Barred:
+    """Return what the host is fenced from; a fence that names no address is for the host's own volume plugin only."""
+    named = {fence.server for fence in records.fences.of(host=host.id) if fence.server}
+    return Barred(tuple(sorted(map(ipaddress.ip_address, named), key=lambda ip: (ip.version, int(ip)))))

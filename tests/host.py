@@ -13,10 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from records.model import (
+    Backend,
+    BackendId,
     DockerNetwork,
     DockerNetworkId,
     Endpoint,
     EndpointId,
+    Fence,
+    FenceId,
     Gateway,
     Host,
     HostId,
@@ -32,6 +36,8 @@ from records.model import (
     TenantId,
     Uplink,
     UplinkId,
+    Volume,
+    VolumeId,
     Vrf,
     VrfId,
 )
@@ -140,6 +146,24 @@ OUTSIDERS = [P1, P2]
 L1 = dataclasses.replace(endpoint("l1", WEB, 15, "10.1.0.15/16", "fd00:1::15/64"), receive_rate=10_000, send_rate=2_000)
 ENDPOINTS = [W1, W2, W3, A1, R1, R2, D1, D2, S1, L1]
 
+BACKEND = Backend(id=BackendId(ident("backend nfs1")), name="nfs1", kind="nfs", source="srv:/export")
+VOLUME = Volume(
+    id=VolumeId(ident("volume data")),
+    name="data",
+    tenant=TENANT.id,
+    backend=BACKEND.id,
+    path="default/data",
+    steward=OTHER.id,
+)
+
+
+def fence(server: str, of: Host = HOST) -> Fence:
+    key = FenceId(ident(f"fence {server} {of.name}"))
+    return Fence(id=key, volume=VOLUME.id, host=of.id, server=server, epoch=2)
+
+
+FENCES = [fence("203.0.113.7"), fence("fd00:7::7"), fence(""), fence("203.0.113.8", OTHER)]
+
 ALL: Sequence[Record] = [
     HOST,
     OTHER,
@@ -160,6 +184,9 @@ ALL: Sequence[Record] = [
     *KNOWN.values(),
     *ENDPOINTS,
     *OUTSIDERS,
+    BACKEND,
+    VOLUME,
+    *FENCES,
 ]
 
 

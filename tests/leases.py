@@ -114,7 +114,7 @@ class Member:
 
     def _pass(self, backend: Backend) -> None:
         planner = plan_rights.Rights(self.name, BOOT, backend.id)
-        actuator = Rights(self.link, self.name, backend.id, self.terms, self._mounted)
+        actuator = Rights(self.link, planner, self.terms, self._mounted)
         records = self.link.snapshot()
         wanted = {key: want for key in planner.keys(records) if (want := planner.want(records, key)) is not None}
         there = actuator.read(None)

@@ -74,7 +74,8 @@ class FakeMachine:
     system answers no more, and `foreign` mount points that cannot be unmounted, since somebody works in them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beside: FakeMachine | None = None) -> None:
+        """Make a machine; with `beside` one that reaches the same storage as that one."""
         self.directory = Path("/var/lib/moorage/volumes")
         self.hung: set[str] = set()
         self.broken: dict[str, str] = {}  # backend or verb -> why
@@ -82,7 +83,9 @@ class FakeMachine:
         self.busy: set[str] = set()
         self.calls: list[tuple[str, str]] = []  # backend, verb
         self._lock = threading.RLock()
-        self._directories: dict[str, str | None] = {}  # path -> volume, or None where it is not one
+        # path -> volume, or None where it is not one
+        self._directories: dict[str, str | None] = beside._directories if beside is not None else {}
+        self.epochs: dict[str, int] = beside.epochs if beside is not None else {}  # path -> of the newest lease
         self._table = [Mounted(DISK, "/", "/", "ext4", "/dev/sda1")]
 
     def mounts(self) -> list[Mounted]:
@@ -137,12 +140,15 @@ class FakeMachine:
             return {"error": "Stale file handle: what was mounted there is dead", "kind": STALE}
         return {"result": {"total": 1000, "free": 500, "available": 400}}
 
-    def _bind(self, share: str, path: str, target: str) -> dict[str, Any]:
+    def _bind(self, share: str, path: str, target: str, mark: dict[str, Any] | None = None) -> dict[str, Any]:
         if share in self.dead:
             return {"error": "Stale file handle", "kind": STALE}
         source = str(PurePosixPath(self._root(share), path))
         if source not in self._directories:
             return {"error": f"its data is missing: there is no {path} on the backend"}
+        assert mark is None or mark["epoch"] >= self.epochs.get(path, 0), "a lease of old came through"
+        if mark is not None:
+            self.epochs[path] = mark["epoch"]
         self._take(target)
         self._table.append(Mounted(DISK, source, target, "ext4", "/dev/sda1"))
         return {"result": None}

@@ -40,7 +40,7 @@ class VolumePlugin(Calls):
 
     def __init__(
         self,
-        store: MemoryStore | None = None,
+        store: Store | None = None,
         machine: Machine | None = None,
         *,
         host: str = HOST,
@@ -49,7 +49,7 @@ class VolumePlugin(Calls):
         now: float = 1000.0,
     ) -> None:
         """Make the daemon; with `shared` its local backends are taken for ones that all hosts reach."""
-        self.store = store or MemoryStore()
+        self.store: Store = store or MemoryStore()
         self.machine = machine or FakeMachine()
         self.host = host
         self.boot = boot

@@ -75,14 +75,11 @@ class Keeper:
         self.bound = plan_binds.Binds(host.name, host.boot, backend.id)
         chores = Chores(backend, self.shares, self.worker, store)
         self.disposal = Disposal(backend, host.name, self.shares, chores, store, worker=host.worker, resync=resync)
+        leases = plan_rights.Rights(host.name, host.boot, backend.id)
         layers: list[Layer[Records, Any, Any]] = [
             Layer("share", plan_share.Shares(host.name, host.boot, backend.id), self.shares, patience=IDLE),
             Layer("chores", plan_chores.Chores(host.name, backend.id), chores),
-            Layer(
-                "rights",
-                plan_rights.Rights(host.name, host.boot, backend.id),
-                Rights(store, host.name, backend.id, terms, self._mounted),
-            ),
+            Layer("rights", leases, Rights(store, leases, terms, self._mounted)),
             Layer("binds", self.bound, self.binds),
         ]
         self.loop: Loop[Records] = Loop(layers, store.snapshot, resync=resync, metrics=metrics.part(backend.name))

@@ -16,6 +16,7 @@ from records.model import IpAddress
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 STRANGER = "02:00:00:00:00:fe"  # stands for the MAC of a machine that nobody here knows
 ADVICE: Mapping[Reason, str] = {  # what the user can do about it
+    Reason.FENCED: "its volume plugin ends what used the volume, and then the fence; `docker ps` shows what it ended",
     Reason.UNKNOWN_PORT: "is the controller running, and the endpoint up? `moorage status` tells",
     Reason.FALSE_SOURCE: "the container has changed its address or MAC inside; "
     "`moorage.spoof=allow` of its endpoint permits that",

@@ -68,6 +68,8 @@ def test_the_gateway_is_reached_in_ipv6_too(trace: Tracer) -> None:
         (W1, "10.2.0.21", A1.mac, Reason.OTHER_NETWORK),  # without the gateway
         (D1, "10.1.0.11", W1.mac, Reason.OTHER_NETWORK),
         (D1, "8.8.8.8", GATEWAY_MAC, Reason.NO_GATEWAY),
+        (W1, "203.0.113.7", GATEWAY_MAC, Reason.FENCED),
+        (W1, "fd00:7::7", GATEWAY_MAC, Reason.FENCED),
         (D1, "10.4.0.1", GATEWAY_MAC, Reason.NO_GATEWAY),
         (D1, "10.4.0.42", GATEWAY_MAC, Reason.NO_GATEWAY),
         (W1, "10.1.0.99", "02:42:0a:01:00:63", Reason.UNKNOWN_DESTINATION),

@@ -17,7 +17,7 @@ from controller.openflow import content
 from controller.planner import FIXED, UNCLAIMED, FlowPlanner, Flows, Owner, View, concerned, flows
 from controller.rates import MeterPlanner, metered
 from controller.switch import SwitchFlows
-from controller.view import Attachment, Domain, Segment, Trunk, Vlan
+from controller.view import Attachment, Barred, Domain, Segment, Trunk, Vlan
 from daemonkit.diff import diff
 from records.model import Endpoint, Gateway, Kind, Record
 from records.snapshot import Records
@@ -65,6 +65,7 @@ segments = st.builds(
     subnets=st.lists(subnets, max_size=3).map(tuple),
 )
 
+fenced = st.builds(Barred, servers=st.lists(st.ip_addresses(), max_size=3, unique=True).map(tuple))
 rates = st.integers(1, 2**31 - 1)
 
 # What may become of each record: it goes, or comes back with other values in some columns.
@@ -102,6 +103,9 @@ VARIANTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "Uplink": st.fixed_dictionaries(
         {}, optional={"ofport": st.integers(300, 303), "host": st.sampled_from([host.HOST.id, host.OTHER.id])}
+    ),
+    "Fence": st.fixed_dictionaries(
+        {}, optional={"server": st.ip_addresses().map(str), "host": st.sampled_from([host.HOST.id, host.OTHER.id])}
     ),
     "Subnet": st.fixed_dictionaries(
         {}, optional={"gateway": st.none(), "network": st.sampled_from([None, host.WEB.id, host.APP.id])}
@@ -177,7 +181,7 @@ def test_meters_kept_up_by_changes_are_those_made_from_nothing(
 
 
 @settings(max_examples=200)
-@given(st.one_of(attachments, segments, domains, vlans, st.builds(Trunk, port=ports)))
+@given(st.one_of(attachments, segments, domains, vlans, fenced, st.builds(Trunk, port=ports)))
 def test_whatever_the_records_say_flows_can_be_made_of_it(view: View) -> None:
     made = list(flows(view))
 

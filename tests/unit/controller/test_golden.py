@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from controller.planner import FIXED, FlowPlanner, Owner
+from controller.planner import FENCES, FIXED, FlowPlanner, Owner
 from tests import host
 from tests.host import A1, APP, D1, DARK_NET, GREEN, L1, P1, P2, PHYS, RED, RED_WEB, S1, UPLINK, W1, W3, WEB
 
@@ -32,6 +32,7 @@ OWNERS: list[tuple[str, Owner]] = [
     ("endpoint p1 on a VLAN: dual stack", P1.id),
     ("endpoint p2 on a VLAN: a MAC address of the user's", P2.id),
     ("endpoint l1: receives and sends with limits", L1.id),
+    ("fences: from the servers of a volume that this host lost", FENCES),
 ]
 
 

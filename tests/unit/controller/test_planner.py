@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from controller.pipeline import Table
-from controller.planner import FIXED, UNCLAIMED, FlowPlanner, HostUnknownError, concerned
+from controller.planner import FENCES, FIXED, UNCLAIMED, FlowPlanner, HostUnknownError, concerned
 from records.snapshot import Records
 from records.store import Change
 from tests import host
@@ -35,18 +35,18 @@ from tests.host import (
 )
 
 
-def test_owners_are_the_records_of_this_host_and_two_constants() -> None:
+def test_owners_are_the_records_of_this_host_and_three_constants() -> None:
     networks = {record.id for record in (WEB, APP, RED_WEB, DARK_NET, PHYS)}
     domains = {record.id for record in (GREEN, RED, DARK, GREY)}
     endpoints = {record.id for record in (*ENDPOINTS, *OUTSIDERS)}
 
     owners = FlowPlanner("a").keys(host.records())
 
-    assert set(owners) == {FIXED, UNCLAIMED, UPLINK.id, *networks, *domains, *endpoints}
+    assert set(owners) == {FIXED, FENCES, UNCLAIMED, UPLINK.id, *networks, *domains, *endpoints}
 
 
-def test_another_host_has_what_is_fixed_and_nothing_else() -> None:
-    assert set(FlowPlanner("b").keys(host.records())) == {FIXED, UNCLAIMED}
+def test_another_host_has_what_is_fixed_and_its_fences_and_nothing_else() -> None:
+    assert set(FlowPlanner("b").keys(host.records())) == {FIXED, FENCES, UNCLAIMED}
 
 
 @pytest.mark.parametrize("records", [Records(), host.records()])
