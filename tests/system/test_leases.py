@@ -154,15 +154,17 @@ def test_records_that_come_back_before_the_bound_let_frozen_containers_go_on(pla
     assert not ended(place.second, "old")
 
 
-def test_a_killed_daemon_leaves_a_guard_that_ends_its_containers_in_time(place: Place) -> None:
+def test_a_killed_daemon_beside_a_hung_dockerd_leaves_a_guard_that_ends_its_containers(place: Place) -> None:
     place.create("kill")
     place.write(place.second, "kill", "old")
+    place.second.procs["dockerd"].pause()
     place.second.procs["moorage-volplugin"].kill()
 
     place.take(place.first, "kill", "new")
     after = place.size("kill", "old")
 
-    assert ended(place.second, "old")
+    place.second.procs["dockerd"].resume()
+    wait_for("dockerd to see it", lambda: ended(place.second, "old"), 20)
     place.second.start_volplugin()
     wait_for("the second host to clear away", lambda: not volume_mounts(place.second), 20)
     assert after == place.size("kill", "old")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from volplugin import mountinfo
+from volplugin.mountinfo import Mounted
 
 PROC = Path("/proc")
 V1, V2 = "freezer.state", "cgroup.freeze"
@@ -85,25 +86,32 @@ def _switch(pid: int) -> str | None:
 def _group(pid: int) -> Path | None:
     """Return the file that stops the cgroup of a process."""
     try:
-        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+        groups = (PROC / str(pid) / "cgroup").read_text()
     except OSError:
         return None
-    named = {key: path for _, keys, path in (line.split(":", 2) for line in lines) for key in keys.split(",")}
-    for mount in mountinfo.mounts():
+    found = switch_of(groups, mountinfo.mounts())
+    return found if found is not None and found.exists() else None
+
+
+def switch_of(groups: str, table: Sequence[Mounted]) -> Path | None:
+    """Return the file that stops a process with these /proc/PID/cgroup, by the table of mounts; None: there is none."""
+    named = {
+        key: path for _, keys, path in (line.split(":", 2) for line in groups.splitlines()) for key in keys.split(",")
+    }
+    for mount in table:
         if mount.type == "cgroup" and "freezer" in mount.options and "freezer" in named:
             return _below(mount, named["freezer"], V1)
-    for mount in mountinfo.mounts():
+    for mount in table:
         if mount.type == "cgroup2" and "" in named:
             return _below(mount, named[""], V2)
     return None
 
 
-def _below(mount: mountinfo.Mounted, group: str, file: str) -> Path | None:
+def _below(mount: Mounted, group: str, file: str) -> Path | None:
     root = mount.root.rstrip("/")
-    if not group.startswith(root) or group in {root, "/"}:  # the root of all cannot be stopped
+    if not group.startswith(f"{root}/") or group in {root, "/"}:  # the root of all cannot be stopped
         return None
-    found = Path(mount.target, group.removeprefix(root).lstrip("/"), file)
-    return found if found.exists() else None
+    return Path(mount.target, group.removeprefix(root).lstrip("/"), file)
 
 
 def _is_stopped(switch: str) -> bool:
