@@ -80,7 +80,10 @@ class Renewals:
         def decision(records: Records) -> tuple[list[Update], list[tuple[Lease, str]]]:
             own = records.hosts.one(name=self._host)
             leases = list(records.leases.of(host=own.id)) if own is not None else []
-            renewed = [dataclasses.replace(lease, renewals=lease.renewals + 1) for lease in leases]
+            renewed = [
+                dataclasses.replace(lease, renewals=lease.renewals + 1, seconds=self._leasing.seconds)
+                for lease in leases
+            ]
             writes = [Update(old, new) for old, new in zip(leases, renewed, strict=True)]
             return writes, [(lease, self._at(records, lease.volume)) for lease in renewed]
 

@@ -215,6 +215,19 @@ def test_all_leases_are_renewed_in_one_commit_six_times_in_a_lease_time(pair: Pa
     assert [2] * 6 == commits
 
 
+def test_a_lease_time_that_is_configured_anew_holds_from_the_next_renewal_on(pair: Pair) -> None:
+    pair.volume("host")
+    pair.a.mount("data")
+    pair.a.seconds = 600
+    pair.a.start()
+
+    pair.pass_by(0.5)
+
+    assert 600 == pair.lease.seconds == pair.a.terms.all()[pair.lease.volume].seconds
+    pair.pass_by(200)
+    assert pair.a.writes(pair.lease.volume)
+
+
 def test_who_has_no_leases_writes_nothing(pair: Pair) -> None:
     commits: list[int] = []
     pair.store.watch(lambda changes: commits.append(len(changes)))
