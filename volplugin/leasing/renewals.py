@@ -109,7 +109,7 @@ class Renewals:
     def _try(self) -> None:
         try:
             self.renew()
-        except RecordsError as error:
+        except (RecordsError, OSError) as error:  # the latter: not noted in /run, so nothing that the guard knows of
             if self._problem is None:
                 log.warning("leases not renewed", reason=str(error))
             self._problem = str(error)

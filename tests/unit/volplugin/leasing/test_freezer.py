@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from volplugin.leasing.freezer import Freezer, switch_of
 from volplugin.mountinfo import Mounted
 
@@ -60,10 +61,10 @@ def test_a_process_of_our_own_cgroup_is_stopped_alone_and_goes_on(
     freezer = Freezer(tmp_path / "frozen")
 
     assert {str(process.pid)} == freezer.stop([process.pid])
-    assert "T" == state(process.pid)
+    until(lambda: state(process.pid) == "T")
 
     freezer.go_on(freezer.stopped)
-    assert state(process.pid) in "SR"
+    until(lambda: state(process.pid) in "SR")
     assert "" == (tmp_path / "frozen").read_text()
 
 
@@ -74,7 +75,7 @@ def test_the_next_guard_knows_what_was_stopped(process: subprocess.Popen[bytes],
 
     assert {str(process.pid)} == freezer.stopped
     freezer.go_on(freezer.stopped)
-    assert state(process.pid) in "SR"
+    until(lambda: state(process.pid) in "SR")
 
 
 def test_what_is_stopped_can_be_killed(process: subprocess.Popen[bytes], tmp_path: Path) -> None:

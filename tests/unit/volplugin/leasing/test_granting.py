@@ -11,7 +11,8 @@ from records.memory import MemoryStore
 from records.model import Lease
 from records.writes import Insert
 from tests.leases import Member
-from tests.volumes import backend, ready
+from tests.volumes import BOOT, backend, ready
+from volplugin.leasing.table import read
 from volplugin.leasing.terms import Step
 
 
@@ -226,6 +227,20 @@ def test_a_lease_time_that_is_configured_anew_holds_from_the_next_renewal_on(pai
     assert 600 == pair.lease.seconds == pair.a.terms.all()[pair.lease.volume].seconds
     pair.pass_by(200)
     assert pair.a.writes(pair.lease.volume)
+
+
+def test_a_renewal_that_cannot_be_noted_is_tried_again(pair: Pair) -> None:
+    pair.volume("host")
+    pair.a.mount("data")
+    noted = pair.a.file.with_suffix(".new")
+    noted.mkdir()
+
+    pair.pass_by(16)
+
+    assert 1000.0 == read(pair.a.file, BOOT)[pair.lease.volume].confirmed
+    noted.rmdir()
+    pair.pass_by(0.5)
+    assert pair.now == read(pair.a.file, BOOT)[pair.lease.volume].confirmed
 
 
 def test_who_has_no_leases_writes_nothing(pair: Pair) -> None:
