@@ -91,7 +91,7 @@ def _containers(config: Config) -> tuple[list[Known], str | None]:
     """Return the containers that Docker knows, or why it does not say."""
     from cli.ports import Known
     from cli.tracing.wire import Listed
-    from netplugin.docker import Docker, DockerAway
+    from daemonkit.docker import Docker, DockerAway
 
     try:
         listed = Docker(config.netplugin.docker).get("/containers/json?all=1", list[Listed])

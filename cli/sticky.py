@@ -121,7 +121,7 @@ def _names(config: Config) -> Mapping[str, str]:
     """Return Docker's names of networks by id; none while Docker does not answer."""
     import msgspec
 
-    from netplugin.docker import Docker, DockerAway
+    from daemonkit.docker import Docker, DockerAway
 
     class Known(msgspec.Struct, frozen=True, rename="pascal"):
         id: str

@@ -182,6 +182,10 @@ class VolPlugin(Section, frozen=True, kw_only=True):
             "of it and kills them after two thirds.",
         ),
     ] = 30
+    forget_after: Annotated[
+        float,
+        _seconds(1, 86400, "How long a doubtful use of a volume must be unknown to Docker before it is taken back."),
+    ] = 30.0
 
 
 class Controller(Section, frozen=True, kw_only=True):

@@ -1,47 +1,34 @@
-"""Docker's own API on its Unix socket, as little of it as is needed: which networks and endpoints it knows."""
+"""What Docker's own API tells of networks: which ones and which endpoints it knows."""
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
-import socket
 from collections.abc import Iterator
-from typing import TypeVar
 
 import msgspec
 
+from daemonkit import docker
+from daemonkit.docker import Answer
 from netplugin.forgotten import Known
 
-WITHIN = 10.0  # seconds for one answer; asked from a thread that nothing waits for
 
-T = TypeVar("T")
-
-
-class DockerAway(OSError):
-    """dockerd does not answer: what it knows is not known, so nothing may be concluded."""
-
-
-class _Answer(msgspec.Struct, frozen=True, rename="pascal"):
-    """Base of what is read; keys that are not named here are ignored."""
-
-
-class _Config(_Answer, frozen=True):
+class _Config(Answer, frozen=True):
     subnet: str = ""
     auxiliary_addresses: dict[str, str] | None = None
 
 
-class _Ipam(_Answer, frozen=True):
+class _Ipam(Answer, frozen=True):
     driver: str = ""
     config: list[_Config] | None = None
 
 
-class _Container(_Answer, frozen=True):
+class _Container(Answer, frozen=True):
     endpoint: str = msgspec.field(default="", name="EndpointID")
     ipv4: str = msgspec.field(default="", name="IPv4Address")
     ipv6: str = msgspec.field(default="", name="IPv6Address")
 
 
-class _Network(_Answer, frozen=True):
+class _Network(Answer, frozen=True):
     id: str
     driver: str = ""
     scope: str = ""
@@ -49,11 +36,8 @@ class _Network(_Answer, frozen=True):
     containers: dict[str, _Container] | None = None
 
 
-class Docker:
-    """A client; never used inside one of Docker's own calls to us (PROTOCOL rule 10)."""
-
-    def __init__(self, address: str) -> None:
-        self._path = address.removeprefix("unix://")
+class Docker(docker.Docker):
+    """What is asked of it."""
 
     def known(self, driver: str) -> Known:
         """Return the networks of a driver with their endpoints, and what all networks have of addresses.
@@ -70,26 +54,6 @@ class Docker:
             subnets=frozenset(subnet for network in found for subnet in _subnets(network)),
             held={subnet: _held(network) for network in others for subnet in _subnets(network)},
         )
-
-    def get(self, path: str, kind: type[T]) -> T:
-        """Return one answer of the API.
-
-        Raises:
-            DockerAway: it does not answer, or with something else.
-
-        """
-        connection = _UnixConnection(self._path)
-        try:
-            connection.request("GET", path, headers={"Host": "docker"})
-            response = connection.getresponse()
-            body = response.read()
-            if response.status != http.client.OK:
-                raise DockerAway(f"GET {path}: {response.status} {body[:200]!r}")
-            return msgspec.json.decode(body, type=kind)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise DockerAway(f"GET {path}: {error}") from error
-        finally:
-            connection.close()
 
 
 def _addressed_by(driver: str, network: _Network) -> bool:
@@ -117,14 +81,3 @@ def _spelled(subnet: str) -> str:
         return str(ipaddress.ip_network(subnet, strict=False))
     except ValueError:  # of a driver with other ideas
         return subnet
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("docker", timeout=WITHIN)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(WITHIN)
-        self.sock.connect(self._path)

@@ -13,7 +13,7 @@ from records.model import RECORDS, Record
 FILE = Path(__file__).with_name("moorage.ovsschema")
 NAME = "Moorage"
 # The first number grows when an old program would misread the records, the second with each table or column.
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 
 
 def schema() -> dict[str, Any]:

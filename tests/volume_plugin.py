@@ -20,6 +20,7 @@ from tests.docker_calls import Calls
 from tests.volume_machine import FakeMachine, Life, Machine
 from tests.waiting import until
 from volplugin.app import application
+from volplugin.doubts import Doubts
 from volplugin.driver import VolumeDriver
 from volplugin.holders import Holders
 from volplugin.keeper import Host, Keeper
@@ -55,6 +56,9 @@ class VolumePlugin(Calls):
         self.boot = boot
         self.shared = shared
         self.now = now  # seconds since 1970
+        self.listed: dict[str, int] = {}  # what Docker tells: mounts of running containers by volume
+        self.seen: dict[str, int] = {}  # what the kernel tells: mount namespaces by volume
+        self.after = 0.0  # seconds of doubt
         self.life = Life()
         self.app = Flask("not started")
 
@@ -73,7 +77,15 @@ class VolumePlugin(Calls):
         self.keepers = Keepers(lambda backend: Keeper(backend, host, store, resync=3600.0, metrics=metrics.loop))
         volumes = Volumes(store, self.host, default="", shared=lambda _: self.shared, now=lambda: self.now)
         holders = Holders(store, self.host, self.boot, now=lambda: self.now)
-        self.driver = VolumeDriver(store, volumes, holders, self.keepers, self.machine.mounts)
+        self.doubts = Doubts(
+            store,
+            host,
+            holders,
+            listed=lambda: dict(self.listed),
+            seen=lambda volume: self.seen.get(volume.name, 0),
+            after=self.after,
+        )
+        self.driver = VolumeDriver(store, volumes, holders, self.keepers, self.doubts, mounts=self.machine.mounts)
         self.app = application("moorage-volplugin", self.driver, metrics)
         store.watch(lambda changes: self.keepers.notice(changes, store.snapshot()))
         self.keepers.notice([Change(None, backend) for backend in self.records.backends], self.records)

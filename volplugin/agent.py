@@ -33,6 +33,8 @@ class Agent:
         from daemonkit.admin import AdminServer
         from daemonkit.metrics import Metrics
         from records.ovsdb import OvsdbStore
+        from volplugin.docker import Docker
+        from volplugin.doubts import Doubts
         from volplugin.driver import VolumeDriver
         from volplugin.figures import Calls, Figures
         from volplugin.holders import Holders
@@ -63,7 +65,16 @@ class Agent:
         grants = Grants(self.host.name, leasing, self.renewals, self._target, _servers)
         self.holders = Holders(self.store, self.host.name, self.host.boot, now=time.time, granting=grants)
         self.sweeper = Sweeper(self.store, self.host.name, config.volplugin.trash_for, now=time.time)
-        self.driver = VolumeDriver(self.store, volumes, self.holders, self.keepers)
+        docker, driver = Docker(config.volplugin.docker), Path(config.volplugin.socket).stem  # PROTOCOL rule 1
+        self.doubts = Doubts(
+            self.store,
+            self.host,
+            self.holders,
+            listed=lambda: docker.used(driver),
+            seen=self._seen,
+            after=config.volplugin.forget_after,
+        )
+        self.driver = VolumeDriver(self.store, volumes, self.holders, self.keepers, self.doubts)
         self.metrics.more = self._workers
         self.metrics.registry.register(Figures(self.store, lambda: self.keepers, self.host.name))
         self.admin = AdminServer(config.volplugin.admin, self._status, self.metrics)
@@ -78,6 +89,7 @@ class Agent:
         self.admin.start()
         self.sweeper.start()
         keep_trying(self.store, self.host.name, "volplugin", version(), self._stopping)
+        self.doubts.start()
 
     def stop(self) -> None:
         """End the threads; what is mounted stays: containers go on without us."""
@@ -85,6 +97,7 @@ class Agent:
         self.holders.stop()
         self.renewals.stop()
         self.sweeper.stop()
+        self.doubts.stop()
         self.keepers.stop()
         self.admin.stop()
         self.store.close()
@@ -104,6 +117,12 @@ class Agent:
     def _target(self, records: Records, volume: Volume) -> Path:
         backend = records.backends.get(volume.backend)
         return self.host.directory / (backend.name if backend is not None else "") / str(volume.id)
+
+    def _seen(self, volume: Volume) -> int:
+        from volplugin.namespaces import seen
+
+        there = self.keepers.shown(volume)
+        return 0 if there is None else seen(there)
 
     def _notice(self, changes: Sequence[Change]) -> None:
         self.keepers.notice(changes, self.store.snapshot())

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from daemonkit.errors import Failed
+from records.errors import RecordsError, Unavailable
 from records.model import Backend, Volume
 from records.snapshot import Records
 from records.store import Store
 from volplugin import mountinfo, wire
+from volplugin.doubts import Doubts
 from volplugin.holders import Holders
 from volplugin.keeper import Keeper, soon
 from volplugin.keepers import Keepers
@@ -34,17 +36,21 @@ class VolumeDriver:
         volumes: Volumes,
         holders: Holders,
         keepers: Keepers,
+        doubts: Doubts,
+        *,
         mounts: Callable[[], Sequence[Mounted]] = mountinfo.mounts,
     ) -> None:
         self._store = store
         self._volumes = volumes
         self._holders = holders
         self._keepers = keepers
+        self._doubts = doubts
         self._mounts = mounts
 
     def activated(self) -> None:
         """Note that a new dockerd has come up: Unmounts of what its predecessor held may never come."""
         log.info("dockerd came up")
+        self._doubts.activated()
 
     def create(self, name: str, given: dict[str, str]) -> None:
         """Make a volume, with its directory at the backend; one that exists stays as it is."""
@@ -79,22 +85,34 @@ class VolumeDriver:
     def mount(self, name: str, mount: str) -> str:
         """Mount a volume for a container, and return where."""
         until = soon(MOUNT_WITHIN)
-        volume = self._holders.hold(name, mount, until - BIND_WITHIN)
+        try:
+            volume = self._holders.hold(name, mount, until - BIND_WITHIN)
+        except Unavailable:  # it may have taken effect, and no Unmount follows an error
+            self._doubts.owe(name, mount)
+            raise
         keeper = self._keeper(self._store.snapshot(), volume)
         problem = keeper.bring("binds", volume.id, until)
         if problem is None and (at := keeper.mountpoint(volume.id, self._mounts())):
             return at
-        self._holders.release(name, mount)
+        self._release(name, mount)
         raise Failed(f"volume {name}: {problem or 'it was unmounted meanwhile; please try again'}")
 
     def unmount(self, name: str, mount: str) -> None:
         """Take a container's use back; the volume is unmounted when it was the last one of the host."""
-        volume = self._holders.release(name, mount)
+        volume = self._release(name, mount)
         if volume is None:
             return
         keeper = self._keeper(self._store.snapshot(), volume)
         if (problem := keeper.bring("binds", volume.id, soon(UNMOUNT_WITHIN))) is not None:
             log.warning("not unmounted yet", volume=name, reason=problem)
+
+    def _release(self, name: str, mount: str) -> Volume | None:
+        """Take a use back, now or as soon as the records can be changed: Docker does not ask twice."""
+        try:
+            return self._holders.release(name, mount, self._doubts.runs)
+        except RecordsError:
+            self._doubts.owe(name, mount)
+            raise
 
     def _told(self, records: Records, volume: Volume, table: Sequence[Mounted]) -> wire.Volume:
         keeper = self._keepers.get(volume.backend)

@@ -20,9 +20,10 @@ from records.hosts import own_host
 from records.model import Holder, HolderId, Host, Volume
 from records.snapshot import Records
 from records.store import Store, decide
-from records.writes import Delete, Insert, Update, Write
+from records.writes import Insert, Keep, Update, Write
 from volplugin.leasing.granting import Granting, Refusing
 from volplugin.leasing.grants import Claim, Grant, Wait, grant
+from volplugin.uses import removed
 from volplugin.volumes import find
 
 POLL = 0.1  # seconds between looks at a lease that another host is about to lose
@@ -105,24 +106,44 @@ class Holders:
                 since=int(self._now()),
             )
             return [Insert(made)]
-        again = 1 if known.boot != self._boot else known.count + 1
-        return [Update(known, dataclasses.replace(known, count=again, boot=self._boot))]
+        counts = known.boot == self._boot and known.confirmed  # else it is asked for anew, and ends with one Unmount
+        again = dataclasses.replace(known, count=known.count + 1 if counts else 1, boot=self._boot, confirmed=True)
+        return [Update(known, again), Keep(known)]
 
-    def release(self, name: str, mount: str) -> Volume | None:
-        """Take a use of the volume back, and return the volume; None where it was not used so."""
+    def release(self, name: str, mount: str, runs: Callable[[Volume, int], bool] = lambda *_: False) -> Volume | None:
+        """Take a use of the volume back, and return the volume; None where it was not used so.
+
+        `runs` tells whether more containers have the volume than so many others: then the use has not ended, and is
+        kept, in doubt (PROTOCOL 4.2: `docker cp` after a restart of dockerd).
+        """
+        found = self._found(self._store.snapshot(), name, mount)
+        kept = found is not None and found[0].count == 1 and runs(found[1], self._others(*found))
 
         def decision(records: Records) -> tuple[list[Write], Volume | None]:
-            host, volume = records.hosts.one(name=self._host), records.volumes.one(name=name, removed=0)
-            if host is None or volume is None:
+            if (found := self._found(records, name, mount)) is None:
                 return [], None
-            known = records.holders.one(volume=volume.id, host=host.id, mount=mount)
-            if known is None:
-                return [], None
+            known, volume = found
             if known.count > 1:
                 return [Update(known, dataclasses.replace(known, count=known.count - 1))], volume
-            return [Delete(known)], volume
+            return ([Update(known, dataclasses.replace(known, confirmed=False))] if kept else [*removed(known)]), volume
 
         return decide(self._store, decision)
+
+    def _others(self, known: Holder, volume: Volume) -> int:
+        there = self._store.snapshot().holders.of(volume=volume.id)
+        return sum(one.host == known.host and one.boot == known.boot for one in there if one.id != known.id)
+
+    def _found(self, records: Records, name: str, mount: str) -> tuple[Holder, Volume] | None:
+        """Return a use and its volume, which may have been renamed since."""
+        if (own := records.hosts.one(name=self._host)) is None:
+            return None
+        if (volume := records.volumes.one(name=name, removed=0)) is not None:
+            holder = records.holders.one(volume=volume.id, host=own.id, mount=mount)
+            return (holder, volume) if holder is not None else None
+        for holder in records.holders.of(host=own.id):
+            if holder.mount == mount and (volume := records.volumes.get(holder.volume)) is not None:
+                return holder, volume
+        return None
 
 
 def _check_home(records: Records, volume: Volume, host: Host) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from daemonkit.loop import Key, Layer, Loop
 from daemonkit.metrics import LoopMetrics
-from records.model import Backend, VolumeId
+from records.model import Backend, Volume, VolumeId
 from records.snapshot import Records
 from records.store import Store
 from volplugin import mountinfo
@@ -133,6 +133,13 @@ class Keeper:
 
     def _mounted(self, volume: VolumeId) -> Path | None:
         return self.binds.at(volume) if self.binds.read([volume]) else None
+
+    def shown(self, volume: Volume) -> Mounted | None:
+        """Return a volume as it is mounted, or would be from the share that is; None where nothing is."""
+        table, target = self.shares.mounts(), str(self.binds.at(volume.id))
+        if (there := mountinfo.at(target, table)) is not None or (share := self.shares.among(table)) is None:
+            return there
+        return dataclasses.replace(share, root=f"{share.root.rstrip('/')}/{volume.path}", target=target)
 
     def bring(self, layer: str, volume: VolumeId, until: float) -> str | None:
         """Bring a volume to where the records want it; return why that failed, or None.

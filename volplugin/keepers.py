@@ -9,6 +9,7 @@ from records.model import Backend, BackendId, Fence, Holder, Lease, Volume, Volu
 from records.snapshot import Records
 from records.store import Change
 from volplugin.keeper import Keeper
+from volplugin.mountinfo import Mounted
 
 
 class Keepers:
@@ -35,6 +36,11 @@ class Keepers:
         """Return the keeper of a backend, if there is one."""
         with self._lock:
             return self._keepers.get(backend)
+
+    def shown(self, volume: Volume) -> Mounted | None:
+        """Return a volume as it is mounted on this host; None where nothing of its backend is."""
+        keeper = self.get(volume.backend)
+        return None if keeper is None else keeper.shown(volume)
 
     def notice(self, changes: Sequence[Change], records: Records) -> None:
         """Follow a change of the records; called by the store's thread, so it does not wait."""

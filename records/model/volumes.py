@@ -114,6 +114,7 @@ class Holder:
     mount: str
     count: int = bounded(1, 2**31 - 1, default=1)
     boot: str  # the host's boot id, /proc/sys/kernel/random/boot_id
+    confirmed: bool = True  # False: dockerd was started anew since, and its Unmount may never come
     since: int = bounded(0, 2**63 - 1, default=0)  # seconds since 1970
 
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from cli.tracing.facts import CannotLook
 from cli.tracing.wire import Answer, Listed
-from netplugin.docker import Docker, DockerAway
+from daemonkit.docker import DockerAway
+from netplugin.docker import Docker
 
 T = TypeVar("T")
 

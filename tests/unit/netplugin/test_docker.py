@@ -1,17 +1,16 @@
 """Docker's API, as a small server on a real Unix socket answers it."""
 
-import http.server
 import json
-import socketserver
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from netplugin.docker import Docker, DockerAway
+from daemonkit.docker import DockerAway
+from netplugin.docker import Docker
 from netplugin.forgotten import Known
+from tests.engine import Engine, running
 
 NETWORKS: list[dict[str, Any]] = [
     {
@@ -69,40 +68,12 @@ DETAILS: dict[str, dict[str, Any]] = {
 }
 
 
-class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """A dockerd that knows nothing but networks."""
-
-    daemon_threads = True
-    answers: dict[str, tuple[int, bytes]]
-    seen: list[tuple[str, str]]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Engine
-
-    def do_GET(self) -> None:
-        self.server.seen.append((self.path, self.headers["Host"]))
-        status, body = self.server.answers.get(self.path, (404, b'{"message":"network not found"}'))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's signature
-        """Say nothing."""
-
-
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(str(tmp_path / "docker.sock"), Handler) as server:
-        server.answers = {"/networks": (200, json.dumps(NETWORKS).encode())}
-        server.answers |= {f"/networks/{key}": (200, json.dumps(one).encode()) for key, one in DETAILS.items()}
-        server.seen = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with running(tmp_path / "docker.sock") as made:
+        made.answers = {"/networks": (200, json.dumps(NETWORKS).encode())}
+        made.answers |= {f"/networks/{key}": (200, json.dumps(one).encode()) for key, one in DETAILS.items()}
+        yield made
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_schema_without_a_table_of_ours_is_named_with_it() -> None:
     older = schema()
     del older["tables"]["Vrf"]
 
-    assert lacking(json.dumps(older)) == ("database schema 1.3.0 lacks Vrf: upgrade it by restarting moorage-db")
+    assert lacking(json.dumps(older)) == ("database schema 1.4.0 lacks Vrf: upgrade it by restarting moorage-db")
 
 
 def _fields(kind: type[Record]) -> set[str]:

@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 from daemonkit.errors import BadRequest, NotFound
 from records.memory import MemoryStore
+from records.writes import Update
 from tests.volumes import holders, ready
 
 
@@ -32,7 +35,7 @@ def test_a_use_ends_with_as_many_unmounts_as_there_were_mounts(store: MemoryStor
     assert {} == counts(store)
 
 
-@pytest.mark.parametrize(("name", "mount"), [("db", "m2"), ("other", "m1")])
+@pytest.mark.parametrize(("name", "mount"), [("db", "m2"), ("other", "m2")])
 def test_what_was_never_held_is_given_back_already(store: MemoryStore, name: str, mount: str) -> None:
     holders(store).hold("db", "m1")
 
@@ -68,3 +71,14 @@ def test_a_volume_that_does_not_exist_cannot_be_held(store: MemoryStore) -> None
 def test_an_id_that_docker_would_not_send_is_refused(store: MemoryStore, mount: str) -> None:
     with pytest.raises(BadRequest, match="is not an id of a mount"):
         holders(store).hold("db", mount)
+
+
+def test_what_a_container_held_when_its_volume_was_renamed_is_given_back_by_its_id(store: MemoryStore) -> None:
+    held = holders(store).hold("db", "m1")
+    store.commit([Update(held, dataclasses.replace(held, name="renamed"))])
+
+    found = holders(store).release("db", "m1")
+
+    assert found is not None
+    assert "renamed" == found.name
+    assert [] == list(store.snapshot().holders)
