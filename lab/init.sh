@@ -32,6 +32,8 @@ mount -t sysfs sysfs /sys
 mount --rbind "$state/tmp" /sys/fs/cgroup
 umount -l -R "$state/tmp"
 mount -t proc proc /proc
+cat /proc/sys/kernel/random/uuid > "$state/boot_id"  # one kernel runs all nodes, but each boot of a node is another one
+mount --bind "$state/boot_id" /proc/sys/kernel/random/boot_id
 mkdir -p /run/lock /run/lab /run/docker/plugins /run/openvswitch /run/moorage
 hostname "$name"
 ip link set lo up

@@ -36,11 +36,13 @@ def volume_mounts(host: Host) -> list[str]:
 
 def rows(host: Host) -> list[str]:
     """Return the records that belong to networks."""
-    found = []
-    for table in TABLES:
-        text = host.exec("ovsdb-client", "--format=json", "dump", DATABASE, "Moorage", table)
-        found += [f"{table} {row[0][1]}" for row in json.loads(text)["data"]]
-    return found
+    return [f"{table} {row}" for table in TABLES for row in ids(host, table)]
+
+
+def ids(host: Host, table: str) -> list[str]:
+    """Return the ids of all records of a kind."""
+    text = host.exec("ovsdb-client", "--format=json", "dump", DATABASE, "Moorage", table)
+    return [row[0][1] for row in json.loads(text)["data"]]
 
 
 def flows(host: Host) -> list[str]:

@@ -1,8 +1,9 @@
 """Uses of volumes whose end we may never hear of: compared with what Docker and the kernel know, and taken back.
 
 An Unmount never comes when dockerd was killed, when we were away, or when a Mount was answered to nobody (PROTOCOL
-4.2).  A use is taken back when neither a container that runs nor a mount namespace accounts for it in every look of
-`after` seconds, since a look may fall between a Mount and its container.  Nothing of this is done within a call.
+4.2), and from Docker 20.10 neither for a container that outlived its dockerd and was copied from since.  A use is taken
+back when neither a container that runs nor a mount namespace accounts for it in every look of `after` seconds, since a
+look may fall between a Mount and its container.  Nothing of this is done within a call.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from volplugin.keeper import Host
 
 LOOKS = 3  # looks in the time after which a use counts as ended
 ENDING = 1.0  # seconds that the kernel may take to forget a container's mounts
-SURE = 3600.0  # seconds for one that nothing speaks against: Docker fills a new volume without any container running
+SURE = 3600.0  # seconds for one whose container was never seen to run: Docker fills a new volume before it starts any
 
 log = structlog.get_logger()
 
@@ -51,8 +52,9 @@ class Doubts:
         self._after = after
         self._since: dict[HolderId, float] = {}  # when a use first seemed ended, monotonic seconds
         self._began = False
-        self._old: set[HolderId] = set()  # from before our start, and not certain since
-        self._activated = threading.Event()
+        self._ran: set[HolderId] = set()  # had a running container, or are from before our start
+        self._dockerds = self._written = 0  # how many have come up, and how many of them the records show
+        self._writing = threading.Lock()
         self._owed: deque[tuple[str, str]] = deque()
         self._wake = threading.Event()
         self._stopping = False
@@ -69,8 +71,26 @@ class Doubts:
 
     def activated(self) -> None:
         """Note that a new dockerd has come up, which knows of each use only once, if at all."""
-        self._activated.set()
+        self._dockerds += 1
         self._wake.set()
+
+    def catch_up(self) -> None:
+        """Write down what has happened to the host and to dockerd, before anything is counted.
+
+        Raises:
+            RecordsError: the records cannot be changed now.
+
+        """
+        with self._writing:
+            host, boot = self._host.name, self._host.boot
+            if not self._began:
+                if count := decide(self._store, lambda records: uses.void(records, host, boot)):
+                    log.info("uses of an earlier boot removed", count=count)
+                self._ran = {holder.id for holder in uses.held(self._store.snapshot(), host, boot)}
+                self._began = True
+            if (dockerds := self._dockerds) != self._written:
+                decide(self._store, lambda records: uses.doubt(records, host, boot))
+                self._written = dockerds
 
     def owe(self, name: str, mount: str) -> None:
         """Take a use back later, when the records can be changed again."""
@@ -99,7 +119,10 @@ class Doubts:
 
     def look(self) -> None:
         """Compare once, and take back what has seemed ended for long enough."""
-        self._catch_up()
+        self.catch_up()
+        while self._owed:
+            self._holders.release(*self._owed[0], self.runs)
+            self._owed.popleft()
         records, listed, now = self._store.snapshot(), self._listed(), time.monotonic()
         since: dict[HolderId, float] = {}
         for key, known in self._by_volume(records).items():
@@ -109,28 +132,11 @@ class Doubts:
             self._believe(judged.sure)
             for holder in judged.ended:
                 since[holder.id] = self._since.get(holder.id, now)
-                doubted = not holder.confirmed or holder.id in self._old
+                doubted = not holder.confirmed or holder.id in self._ran
                 if now - since[holder.id] >= (self._after if doubted else SURE):
                     self._end(volume, holder)
         self._since = since
-
-    def _catch_up(self) -> None:
-        """Write down what has happened since the last look."""
-        if not self._began:
-            if count := decide(self._store, lambda records: uses.void(records, self._host.name, self._host.boot)):
-                log.info("uses of an earlier boot removed", count=count)
-            self._old = {holder.id for holder in uses.held(self._store.snapshot(), self._host.name, self._host.boot)}
-            self._began = True
-        if self._activated.is_set():
-            self._activated.clear()
-            try:
-                decide(self._store, lambda records: uses.doubt(records, self._host.name, self._host.boot))
-            except RecordsError:
-                self._activated.set()
-                raise
-        while self._owed:
-            self._holders.release(*self._owed[0], self.runs)
-            self._owed.popleft()
+        self._ran &= {holder.id for holder in records.holders}
 
     def _by_volume(self, records: Records) -> Mapping[VolumeId, list[Holder]]:
         found: dict[VolumeId, list[Holder]] = {}
@@ -139,7 +145,7 @@ class Doubts:
         return found
 
     def _believe(self, sure: Collection[Holder]) -> None:
-        self._old -= {holder.id for holder in sure}
+        self._ran |= {holder.id for holder in sure}
         if any(not holder.confirmed for holder in sure):
             decide(self._store, lambda records: uses.confirm(records, sure))
 

@@ -85,6 +85,7 @@ class VolumeDriver:
     def mount(self, name: str, mount: str) -> str:
         """Mount a volume for a container, and return where."""
         until = soon(MOUNT_WITHIN)
+        self._doubts.catch_up()
         try:
             volume = self._holders.hold(name, mount, until - BIND_WITHIN)
         except Unavailable:  # it may have taken effect, and no Unmount follows an error
@@ -109,6 +110,7 @@ class VolumeDriver:
     def _release(self, name: str, mount: str) -> Volume | None:
         """Take a use back, now or as soon as the records can be changed: Docker does not ask twice."""
         try:
+            self._doubts.catch_up()
             return self._holders.release(name, mount, self._doubts.runs)
         except RecordsError:
             self._doubts.owe(name, mount)

@@ -83,6 +83,14 @@ def test_a_container_of_a_killed_dockerd_starts_with_the_same_id_and_ends_with_o
     assert [] == host.mounted()
 
 
+def test_a_mount_that_comes_before_docker_can_be_asked_is_counted_for_the_new_dockerd(host: VolumePlugin) -> None:
+    host.mount("data", 1)
+    host.call("Plugin.Activate")
+    host.mount("data", 1)
+
+    assert [(1, True)] == [(holder.count, holder.confirmed) for holder in host.records.holders]
+
+
 def test_a_copy_that_a_killed_dockerd_left_open_does_not_count_any_more(host: VolumePlugin) -> None:
     host.mount("data", 1)
     host.mount("data", 1)
@@ -173,6 +181,17 @@ def test_what_nothing_speaks_against_is_not_taken_back_though_no_container_runs_
         host.doubts.look()
 
     assert {1: 1} == host.counts("data")
+
+
+def test_a_container_that_ran_and_runs_no_more_holds_nothing_though_docker_never_says_so(host: VolumePlugin) -> None:
+    """Docker 20.10 forgets the Unmount of a container that outlived its dockerd, once it was copied from."""
+    host.mount("data", 1)
+    running(host, 1)
+    host.doubts.look()
+    running(host, 0)
+    host.doubts.look()
+
+    assert {} == host.counts("data")
 
 
 def test_a_use_from_before_our_own_restart_goes_when_nobody_accounts_for_it(host: VolumePlugin) -> None:

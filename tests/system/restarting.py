@@ -7,10 +7,11 @@ import signal
 
 from lab.command import wait_for
 from lab.host import Host
-from lab.traces import rows
+from lab.traces import ids
 
 STARTS = {
     "moorage-netplugin": Host.start_netplugin,
+    "moorage-volplugin": Host.start_volplugin,
     "moorage-controller": Host.start_controller,
     "moorage-db": Host.start_db,
     "ovs-vswitchd": Host.start_vswitchd,
@@ -40,4 +41,4 @@ def live_restore(host: Host, *, on: bool) -> None:
 
 def count(host: Host, table: str) -> int:
     """Return how many records there are of a kind."""
-    return sum(row.startswith(f"{table} ") for row in rows(host))
+    return len(ids(host, table))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netplugin.docker import DockerAway
+from daemonkit.docker import DockerAway
 from netplugin.forgotten import Forgotten, Known, missing
 from records.memory import MemoryStore
 from records.model import Address, Use
