@@ -71,7 +71,7 @@ class FakeMachine:
     """A disk and a table of mounts in memory.
 
     `hung` are backends that do not answer, `broken` what the others' verbs fail with, `dead` mount points whose file
-    system answers no more, and `foreign` mount points that cannot be unmounted, since somebody works in them.
+    system answers no more, and `busy` those that cannot be unmounted, since somebody works in them.
     """
 
     def __init__(self, beside: FakeMachine | None = None) -> None:
