@@ -75,8 +75,8 @@ class VolumePlugin(Calls):
         )
         metrics = Metrics("test", "0")
         self.keepers = Keepers(lambda backend: Keeper(backend, host, store, resync=3600.0, metrics=metrics.loop))
-        volumes = Volumes(store, self.host, default="", shared=lambda _: self.shared, now=lambda: self.now)
-        holders = Holders(store, self.host, self.boot, now=lambda: self.now)
+        volumes = Volumes(store, self.host, default="", shared=lambda _: self.shared, now=self._clock)
+        holders = Holders(store, self.host, self.boot, now=self._clock)
         self.doubts = Doubts(
             store,
             host,
@@ -103,6 +103,10 @@ class VolumePlugin(Calls):
         """Kill the daemon, if it lives, and start it again."""
         self.stop()
         self.start(die_at)
+
+    def _clock(self) -> float:
+        self.now += 1
+        return self.now
 
     @property
     def records(self) -> Records:
