@@ -74,7 +74,7 @@ def test_a_container_tells_which_volume_of_which_driver_it_has(disk: Host) -> No
     (mount,) = json.loads(disk.docker("inspect", "-f", "{{json .Mounts}}", "user"))
 
     assert ("data", "moorage-vol", "/data") == (mount["Name"], mount["Driver"], mount["Destination"])
-    assert [mount["Source"]] == volume_mounts(disk)
+    assert 1 == len(volume_mounts(disk))
 
 
 def test_copying_from_a_running_container_leaves_it_its_volume(disk: Host) -> None:
