@@ -49,9 +49,7 @@ class Worker:
         self._command = (*command, backend)  # the name is for those who look at the processes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._given_up: list[
-            subprocess.Popen[bytes]
-        ] = []  # killed, but the kernel may wait for the server on their behalf
+        self._given_up: list[subprocess.Popen[bytes]] = []  # killed, but maybe held by the kernel
         self._hung: tuple[float, str] | None = None  # since when (monotonic seconds), and what hung
         self._found = ""  # what is known of why
 
