@@ -13,6 +13,7 @@ import pytest
 from lab.command import CommandFailed, run, wait_for
 from lab.guest.guest import Guest
 from lab.image import IMAGE
+from volplugin.mountinfo import at, below, parse
 
 pytestmark = [pytest.mark.system, pytest.mark.vm]
 
@@ -22,6 +23,17 @@ from lab.guest.guest import start
 guest = start()
 print(guest.qemu.directory, flush=True)
 time.sleep(600)
+"""
+# makes a directory and limits it to 20 MiB, by the code of the volume plugin
+LIMIT = """
+import sys
+from pathlib import Path
+from volplugin import quota
+directory, device = Path(sys.argv[1]) / "sized", sys.argv[2]
+directory.mkdir()
+quota.limit(device, 0x40000001, 20 << 20)
+quota.set_project(directory, 0x40000001)
+print(quota.enforced(device), quota.known(device, quota.project(directory)))
 """
 
 
@@ -61,6 +73,44 @@ def test_its_kernel_mounts_nfs_of_its_kernel(guest: Guest, version: str) -> None
         assert f",vers={version}," in guest.exec("findmnt", "-no", "OPTIONS", "/mnt/plain")
     finally:
         guest.exec("umount", "/mnt/plain")
+
+
+def test_a_bind_of_its_nfs_is_known_by_its_source(guest: Guest) -> None:
+    """The kernel shows every directory of NFS with the root "/", and tells it by the source alone."""
+    guest.exec("sh", "-c", "mkdir -p /srv/bound/acme/db /mnt/share /mnt/bind")
+    guest.exec("exportfs", "-o", "rw,no_root_squash,fsid=3", "127.0.0.1:/srv/bound")
+    guest.exec("mount", "-t", "nfs", "-o", "vers=4.2", "127.0.0.1:/srv/bound", "/mnt/share")
+    guest.exec("mount", "--bind", "/mnt/share/acme/db", "/mnt/bind")
+    table = parse(guest.get("/proc/self/mountinfo").decode())
+
+    share, bind = at("/mnt/share", table), at("/mnt/bind", table)
+
+    assert share is not None
+    assert bind is not None
+    assert "acme/db" == below(share, bind)
+    guest.exec("umount", "/mnt/bind", "/mnt/share")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        ("mkdir -p /srv/ext4", "Disk quota exceeded"),
+        ("truncate -s 400M /xfs && mkfs.xfs -q /xfs && mkdir /srv/xfs && mount -o prjquota /xfs /srv/xfs", "No space"),
+    ],
+    ids=["ext4", "xfs"],
+)
+def test_a_project_quota_ends_what_a_container_s_root_may_write(guest: Guest, make: str, message: str) -> None:
+    """Root in a container lacks the capability that ext4 lets pass."""
+    guest.exec("sh", "-c", make)
+    words = (
+        make.rsplit(maxsplit=1)[-1],
+        guest.exec("findmnt", "-no", "SOURCE", "-T", make.rsplit(maxsplit=1)[-1]).strip(),
+    )
+    assert "True (20971520, " in guest.exec("python3", "-c", LIMIT, *words)
+
+    fill = ["dd", "if=/dev/zero", f"of={words[0]}/sized/file", "bs=1M", "count=30"]
+    with pytest.raises(CommandFailed, match=message):
+        guest.exec("setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource", *fill)
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:
