@@ -74,3 +74,12 @@ def test_no_recorded_sequence_is_left_out_of_the_page() -> None:
     recorded = {name for version in VERSIONS for name in ALL[version]}
 
     assert recorded == {name for name in recorded if f": {name} " in PAGE.read_text()}
+
+
+def test_each_failure_of_other_plugins_is_shown_by_tests_that_exist() -> None:
+    table = [line for line in (TESTS.parent / "docs" / "peers.md").read_text().splitlines() if line.startswith("| ")]
+    shown = [list(named(line)) for line in table[2:]]
+
+    assert all(shown)
+    for file, function in (test for tests in shown for test in tests):
+        assert function in functions(TESTS / file), f"{file} has no {function}"
