@@ -62,7 +62,7 @@ def saved(draw: st.DrawFn) -> dict[str, list[str]]:
                 lines += draw(st.lists(st.sampled_from(own), max_size=10))
         there = [chain for chain in chains if f":{chain} - [0:0]" in lines]  # the kernel lets none jump to others
         jumps = [line(jump) for chain in there for jump in Ruleset.of([Rule.make(table, chain, "")]).jumps]
-        lines += draw(st.lists(st.sampled_from(jumps), unique=True))
+        lines += draw(st.lists(st.sampled_from(jumps), unique=True)) if jumps else []
         late = [jump for jump in jumps if jump not in lines]
         found[table] = [*draw(st.lists(st.sampled_from(late), unique=True)), *lines] if late else lines
     return found
