@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -38,6 +38,7 @@ class Place:
     run: Callable[..., str]  # argv; with check=False a failure is part of what is returned
     sized: str | None  # what enforces sizes there by itself; None: nothing, for which there is a reason
     reason: str = ""
+    image: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what an image needs besides: access=host
 
     def create(self, name: str, **options: str) -> Volume:
         self.plugin.create(name, backend=self.backend, **{key.replace("_", "-"): text for key, text in options.items()})
@@ -93,7 +94,7 @@ class BackendSuite:
 
     @pytest.mark.parametrize("mode", [None, "image"])
     def test_deleted_data_is_gone_whatever_was_in_it(self, place: Place, mode: str | None) -> None:
-        made = place.create("data", **({} if mode is None else {"size": "24M", "size_mode": mode, "access": "host"}))
+        made = place.create("data", **({} if mode is None else {"size": "24M", "size_mode": mode, **place.image}))
         there = place.plugin.mount("data", 1)
         place.run("python3", "-c", ODD, there, place.share())
         place.plugin.unmount("data", 1)
@@ -131,7 +132,7 @@ class BackendSuite:
             self._is_bounded(place, "data", 60, "Disk quota exceeded")
 
     def test_an_image_bounds_a_volume_and_grows(self, place: Place) -> None:
-        made = place.create("data", size="20M", size_mode="image", access="host", mode="0750", uid="7")
+        made = place.create("data", size="20M", size_mode="image", mode="0750", uid="7", **place.image)
         assert "image" == made.size_by
         there = place.plugin.mount("data", 1)
         assert ("7 750", "") == (place.run("stat", "-c", "%u %a", there).strip(), place.run("ls", there))
