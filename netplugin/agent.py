@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
-from daemonkit.serve import serve
+from daemonkit.config import Config
+from daemonkit.daemon import run
 from daemonkit.version import version
 
 if TYPE_CHECKING:
@@ -148,27 +146,7 @@ class Agent:
 
 def main() -> None:
     """Run the daemon until it is told to stop."""
-    path = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    try:
-        config = load(path)
-    except ConfigError as error:
-        sys.exit(f"{NAME}: {error}")
-    logs.configure(config.log.level, config.log.format, NAME)
-    running: list[Agent] = []
-
-    def make() -> Flask:
-        agent = Agent(config)
-        running.append(agent)
-        agent.start()
-        return agent.app()
-
-    serve(
-        make,
-        config.netplugin.socket,
-        config.netplugin.threads,
-        on_ready=lambda: running[0].metrics.ready(),  # noqa: PLW0108  # made later
-        on_exit=lambda: running[0].stop(),  # noqa: PLW0108
-    )
+    run(NAME, Agent, lambda config: config.netplugin)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
-from daemonkit.serve import serve
+from daemonkit.config import Config
+from daemonkit.daemon import run
 from daemonkit.version import version
 
 if TYPE_CHECKING:
@@ -178,27 +176,7 @@ def _shared(backend: Backend) -> bool:
 
 def main() -> None:
     """Run the daemon until it is told to stop."""
-    path = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    try:
-        config = load(path)
-    except ConfigError as error:
-        sys.exit(f"{NAME}: {error}")
-    logs.configure(config.log.level, config.log.format, NAME)
-    running: list[Agent] = []
-
-    def make() -> Flask:
-        agent = Agent(config)
-        running.append(agent)
-        agent.start()
-        return agent.app()
-
-    serve(
-        make,
-        config.volplugin.socket,
-        config.volplugin.threads,
-        on_ready=lambda: running[0].metrics.ready(),  # noqa: PLW0108  # made later
-        on_exit=lambda: running[0].stop(),  # noqa: PLW0108
-    )
+    run(NAME, Agent, lambda config: config.volplugin)
 
 
 if __name__ == "__main__":

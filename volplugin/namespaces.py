@@ -25,14 +25,15 @@ def seen(there: Mounted, proc: Path = PROC) -> int:
             namespace = (process / "ns" / "mnt").readlink()
             if namespace in looked:
                 continue
-            count += _has(mountinfo.mounts(process / "mountinfo"), there)
+            count += sees(mountinfo.mounts(process / "mountinfo"), there)
             looked.add(namespace)
         except OSError:  # it has ended
             continue
     return count
 
 
-def _has(table: list[Mounted], there: Mounted) -> bool:
+def sees(table: list[Mounted], there: Mounted) -> bool:
+    """Say whether a table of mounts has the directory that is mounted at `there`, or a part of it, anywhere else."""
     below = there.root.rstrip("/") + "/"
     return any(
         mount.device == there.device

@@ -21,28 +21,18 @@ def users(there: Mounted, proc: Path = PROC) -> list[int]:
     A namespace that sees it where we do, below whatever root, is no container's: a service's own (systemd), a container
     that is only just being made, or one that looks at the whole host.
     """
-    sees: dict[str, bool] = {str((proc / "self" / "ns" / "mnt").readlink()): False}
+    known: dict[str, bool] = {str((proc / "self" / "ns" / "mnt").readlink()): False}
     found = []
     for pid in _pids(proc):
         try:
             namespace = str((proc / str(pid) / "ns" / "mnt").readlink())
-            if namespace not in sees:
-                sees[namespace] = _sees(mountinfo.mounts(proc / str(pid) / "mountinfo"), there)
+            if namespace not in known:
+                known[namespace] = sees(mountinfo.mounts(proc / str(pid) / "mountinfo"), there)
         except OSError:  # it has ended
             continue
-        if sees[namespace]:
+        if known[namespace]:
             found.append(pid)
     return found
-
-
-def _sees(table: list[Mounted], there: Mounted) -> bool:
-    below = there.root.rstrip("/") + "/"
-    return any(
-        mount.device == there.device
-        and (mount.root == there.root or mount.root.startswith(below))
-        and not mount.target.endswith(there.target)
-        for mount in table
-    )
 
 
 def _pids(proc: Path) -> Iterator[int]:
