@@ -1,7 +1,11 @@
-"""In how many containers a volume is mounted, as /proc tells: what neither a hung dockerd nor a dead server delays."""
+"""Who uses a volume on this host, as /proc tells: the processes in other mount namespaces that see its directory.
+
+Neither a hung dockerd nor a dead storage server delays it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from volplugin import mountinfo
@@ -11,29 +15,41 @@ PROC = Path("/proc")
 
 
 def seen(there: Mounted, proc: Path = PROC) -> int:
-    """Return how many mount namespaces but ours have the directory that is mounted at `there`, or a part of it.
+    """Return in how many containers one sees what is mounted at `there`, or a part of it."""
+    return len(_seeing(there, proc))
 
-    One that has it where we do, below whatever root, is no container's: a service's own (systemd), or one that looks at
-    the whole host.
+
+def users(there: Mounted, proc: Path = PROC) -> list[int]:
+    """Return the ids of the processes of these containers."""
+    return [pid for pids in _seeing(there, proc).values() for pid in pids]
+
+
+def _seeing(there: Mounted, proc: Path) -> Mapping[str, list[int]]:
+    """Return the processes by mount namespace, of those that see what is mounted there.
+
+    A namespace that sees it where we do, below whatever root, is no container's: a service's own (systemd), a container
+    that is only just being made, or one that looks at the whole host.
     """
-    looked = {(proc / "self" / "ns" / "mnt").readlink()}
-    count = 0
+    found: dict[str, list[int]] = {}
+    others = {str((proc / "self" / "ns" / "mnt").readlink())}
     for process in proc.iterdir():
         if not process.name.isdigit():
             continue
         try:
-            namespace = (process / "ns" / "mnt").readlink()
-            if namespace in looked:
-                continue
-            count += sees(mountinfo.mounts(process / "mountinfo"), there)
-            looked.add(namespace)
+            namespace = str((process / "ns" / "mnt").readlink())
+            if namespace not in others and namespace not in found:
+                if _sees(mountinfo.mounts(process / "mountinfo"), there):
+                    found[namespace] = []
+                else:
+                    others.add(namespace)
         except OSError:  # it has ended
             continue
-    return count
+        if namespace in found:
+            found[namespace].append(int(process.name))
+    return found
 
 
-def sees(table: list[Mounted], there: Mounted) -> bool:
-    """Say whether a table of mounts has the directory that is mounted at `there`, or a part of it, anywhere else."""
+def _sees(table: list[Mounted], there: Mounted) -> bool:
     below = there.root.rstrip("/") + "/"
     return any(
         mount.device == there.device

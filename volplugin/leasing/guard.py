@@ -23,8 +23,8 @@ from volplugin import mountinfo
 from volplugin.leasing.freezer import Freezer
 from volplugin.leasing.table import Term, read
 from volplugin.leasing.terms import Step, step
-from volplugin.leasing.users import users
 from volplugin.mountinfo import Mounted
+from volplugin.namespaces import users
 
 TICK = 0.25  # seconds between looks at the clock
 

@@ -11,7 +11,7 @@ from records.model import Access, VolumeId
 from records.store import Store
 from volplugin import mountinfo
 from volplugin.leasing.freezer import kill
-from volplugin.leasing.users import users
+from volplugin.namespaces import users
 from volplugin.plan.needs import entitled
 from volplugin.system.shares import Mounts
 from volplugin.system.worker import WorkerError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from volplugin.leasing.users import users
 from volplugin.mountinfo import Mounted
+from volplugin.namespaces import users
 
 THERE = Mounted("0:52", "/default/data-1", "/var/lib/moorage/volumes/gl/1", "fuse.glusterfs", "g1:/v0")
 ROOT = "1 0 8:1 / / rw - ext4 /dev/sda1 rw"
