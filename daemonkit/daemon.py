@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from daemonkit import log as logs
 from daemonkit.config import Config, ConfigError, load
 from daemonkit.serve import serve
+from daemonkit.version import version
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -53,9 +55,11 @@ def run(name: str, make: Callable[[Config], Agent], section: Callable[[Config], 
         SystemExit: at the end; the status is not 0 where the configuration is wrong or the socket taken.
 
     """
-    path = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
+    arguments = argparse.ArgumentParser(prog=name, description="A daemon of Moorage; it ends at SIGTERM.")
+    arguments.add_argument("--config", type=Path, metavar="FILE", help="configuration; /etc/moorage/moorage.toml")
+    arguments.add_argument("--version", action="version", version=f"{name} {version()}")
     try:
-        config = load(path)
+        config = load(arguments.parse_args().config)
     except ConfigError as error:
         sys.exit(f"{name}: {error}")
     logs.configure(config.log.level, config.log.format, name)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from daemonkit.config import Config, Records
+from daemonkit.config import Config
+from daemonkit.settings import Records
 from records.server import Refused, server_command
 
 FILE = Path("/var/lib/moorage/moorage.db")
