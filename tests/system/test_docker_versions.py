@@ -1,4 +1,4 @@
-"""The main job, and restarts of dockerd, on the Docker of each Debian release: each sends other calls for the same."""
+"""The main jobs, and restarts of dockerd, on the Docker of each Debian release: each sends other calls for the same."""
 
 import json
 import os
@@ -11,20 +11,27 @@ import pytest
 from lab import dockers
 from lab.command import wait_for
 from lab.host import Host
+from lab.image import IMAGE
 from lab.lab import Lab, leftovers
+from lab.traces import volume_mounts
 from tests.system.restarting import count, live_restore, restart
-from tests.system.steps import CREATE, address, container, lost, network, nothing_left, refused
+from tests.system.steps import CREATE, SLEEP, address, container, lost, network, nothing_left, refused
 from tests.system.traffic import traffic
 
 pytestmark = pytest.mark.system
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "calls"  # {command: the calls that it made}, by major version
 
+DISK = "/var/lib/moorage/disk"
+
 
 @pytest.fixture(scope="module", params=dockers.RELEASES)
 def town(request: pytest.FixtureRequest, machine: None) -> Iterator[Lab]:
-    config = {"netplugin": {"forget_after": 1.0}, "log": {"level": "debug"}}
+    soon = {"forget_after": 1.0}
+    config = {"netplugin": soon, "volplugin": soon, "log": {"level": "debug"}}
     with Lab(f"docker-{os.getpid()}", release=request.param, config=config) as town:
+        town.host.exec("mkdir", "-p", DISK)
+        town.host.moorage("backend", "add", "disk", "--kind", "local", "--source", DISK)
         yield town
     assert [] == leftovers(town.place)
 
@@ -148,6 +155,57 @@ def test_dockerd_restarted_starts_containers_anew_with_one_endpoint_each(
     host.docker("rm", "-f", "a1", "b1", "once")
     host.docker("network", "rm", "web")
     nothing_left(host)
+
+
+def keeping(host: Host, name: str, *options: str) -> None:
+    """Start a container that has volume `data`."""
+    host.docker("run", "-d", "--name", name, "--network", "none", "-v", "data:/data", *options, IMAGE, *SLEEP)
+
+
+def status(host: Host) -> dict[str, object]:
+    """Return what `docker volume inspect` shows of the driver's own."""
+    (told,) = json.loads(host.docker("volume", "inspect", "data"))
+    assert "moorage-vol" == told["Driver"]
+    found: dict[str, object] = told["Status"]
+    return found
+
+
+def test_a_volume_from_create_to_nothing_left(host: Host) -> None:
+    host.docker("volume", "create", "-d", "moorage-vol", "-o", "mode=0770", "data")
+    keeping(host, "a1")
+    keeping(host, "b1")
+    host.docker("exec", "a1", "sh", "-c", "echo kept > /data/file")
+
+    assert "kept" == host.docker("exec", "b1", "cat", "/data/file").strip()
+    assert "770" == host.docker("exec", "b1", "stat", "-c", "%a", "/data").strip()
+    assert {"h1": 2} == status(host)["Holders"]
+    assert f"disk (local {DISK})" == status(host)["Backend"]
+    host.docker("cp", "a1:/data/file", "/tmp/file")
+    assert "kept" == host.docker("exec", "a1", "cat", "/data/file").strip()
+    host.docker("rm", "-f", "a1")
+    assert "in use" in refused(lambda: host.docker("volume", "rm", "data"))
+    host.docker("restart", "-t", "1", "b1")
+    assert "kept" == host.docker("exec", "b1", "cat", "/data/file").strip()
+    host.docker("rm", "-f", "b1")
+    wait_for("nothing to be held", lambda: 0 == count(host, "Holder") and [] == volume_mounts(host), 15)
+    host.docker("volume", "rm", "data")
+    assert "" == host.docker("volume", "ls", "-q")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_dockerd_restarted_starts_containers_anew_with_their_volume(host: Host, number: signal.Signals) -> None:
+    host.docker("volume", "create", "-d", "moorage-vol", "data")
+    keeping(host, "a1", "--restart", "always")
+    keeping(host, "once")
+    host.docker("exec", "a1", "sh", "-c", "echo kept > /data/file")
+    restart(host, "dockerd", number)
+
+    read = ("exec", "a1", "cat", "/data/file")
+    wait_for("the container", lambda: "kept" == host.docker(*read, check=False).strip(), 30)
+    wait_for("the use of the other one to end", lambda: {"h1": 1} == status(host)["Holders"], 30)
+    host.docker("rm", "-f", "a1", "once")
+    wait_for("nothing to be held", lambda: 0 == count(host, "Holder") and [] == volume_mounts(host), 15)
+    host.docker("volume", "rm", "data")
 
 
 def is_newer(host: Host) -> bool:
