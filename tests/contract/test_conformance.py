@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_recordings import ALL, VERSIONS
+from tests.contract import test_recordings, test_volume_recordings
+from tests.contract.test_recordings import VERSIONS
 
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "conformance.md"
+ALL = {version: {**test_recordings.ALL[version], **test_volume_recordings.ALL[version]} for version in VERSIONS}
 NOT_OURS = ("not ours: ", "Docker's own", "never: ")
 
 

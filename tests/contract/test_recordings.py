@@ -28,8 +28,9 @@ Command = dict[str, Any]  # calls: list of steps; left: records by table
 Sequences = Mapping[str, Mapping[str, Command]]
 
 
-def read(version: str) -> Sequences:
-    text = (WIRE / f"docker-{version}.json").read_text()
+def read(path: Path) -> Sequences:
+    """Return what a file holds, with ids as long as Docker's."""
+    text = path.read_text()
     found: Sequences = json.loads(re.sub(r'"#([0-9a-f]{8})"', lambda m: f'"{m[1] * 8}"', text))
     return found
 
@@ -46,7 +47,7 @@ def silence() -> Iterator[None]:
         yield
 
 
-ALL = {version: read(version) for version in VERSIONS}
+ALL = {version: read(WIRE / f"docker-{version}.json") for version in VERSIONS}
 SEQUENCES = [(version, name) for version in VERSIONS for name in ALL[version]]
 
 
@@ -138,22 +139,35 @@ def tables(host: Plugin) -> dict[str, set[str]]:
     }
 
 
-def write(path: Path, sequences: Sequences) -> None:
-    """Write a file with our answers of now, one call a line; to be reviewed."""
+def answered(commands: Mapping[str, Command]) -> dict[str, Command]:
+    """Return commands with our answers of now."""
+    found = {}
+    with plugin() as host:
+        replay = Replay(host)
+        for command, now in commands.items():
+            calls = [step | {"answer": replay.send(step)} for step in now["calls"]]
+            found[command] = {"left": host.left(), "calls": calls}
+    return found
+
+
+def page(sequences: Sequences) -> str:
+    """Return the text of a file, one call a line."""
     parts = []
-    for name, by_command in sequences.items():
+    for name, commands in sequences.items():
         lines = []
-        with plugin() as host:
-            replay = Replay(host)
-            for command, now in by_command.items():
-                calls = [spelled(step | {"answer": replay.send(step)}) for step in now["calls"]]
-                left = spelled(host.left())
-                head = f'  {json.dumps(command)}: {{"left": {left}, "calls": [\n   '
-                lines.append(head + ",\n   ".join(calls) + "\n  ]}")
+        for command, now in commands.items():
+            head = f'  {json.dumps(command)}: {{"left": {spelled(now["left"])}, "calls": [\n   '
+            lines.append(head + ",\n   ".join(spelled(step) for step in now["calls"]) + "\n  ]}")
         parts.append(f" {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n }")
-    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def write(path: Path, sequences: Sequences) -> None:
+    """Write a file with our answers of now; to be reviewed."""
+    path.write_text(page({name: answered(commands) for name, commands in sequences.items()}))
 
 
 if __name__ == "__main__":  # python -m tests.contract.test_recordings: write the answers anew, then review them
-    for one in VERSIONS:
-        write(WIRE / f"docker-{one}.json", ALL[one])
+    with quiet():
+        for one in VERSIONS:
+            write(WIRE / f"docker-{one}.json", ALL[one])
