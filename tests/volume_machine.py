@@ -214,15 +214,15 @@ class RealMachine:
     """The kernel's mounts, in a namespace that ends with the process `init`; all below one directory."""
 
     def __init__(self, init: int, place: Path) -> None:
-        self._init = init
+        self.init = init  # a process in its namespace
         self._place = place
         self.directory = place / "mounts"
 
     def mounts(self) -> list[Mounted]:
-        return mountinfo.mounts(Path(f"/proc/{self._init}/mountinfo"))
+        return mountinfo.mounts(Path(f"/proc/{self.init}/mountinfo"))
 
     def worker(self, backend: str, life: Life) -> Worker:
-        inside = ("nsenter", f"--mount=/proc/{self._init}/ns/mnt", "env", f"PYTHONPATH={CHECKOUT}")
+        inside = ("nsenter", f"--mount=/proc/{self.init}/ns/mnt", "env", f"PYTHONPATH={CHECKOUT}")
         return _NamespaceWorker(backend, (*inside, sys.executable, "-m", "volplugin.worker"), life)
 
     def source(self, name: str) -> str:
@@ -234,7 +234,7 @@ class RealMachine:
 
     def run(self, *argv: str, check: bool = True) -> str:
         """Run a program there; return what it printed, or with its errors where it failed and `check` is false."""
-        inside = ["nsenter", f"--mount=/proc/{self._init}/ns/mnt", *argv]
+        inside = ["nsenter", f"--mount=/proc/{self.init}/ns/mnt", *argv]
         done = subprocess.run(inside, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, f"{argv}: {done.stderr}"
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"

@@ -25,6 +25,7 @@ from volplugin.driver import VolumeDriver
 from volplugin.holders import Holders
 from volplugin.keeper import Host, Keeper
 from volplugin.keepers import Keepers
+from volplugin.leftovers import Leftovers
 from volplugin.volumes import Volumes
 
 HOST, BOOT = "a", "b007"
@@ -75,6 +76,7 @@ class VolumePlugin(Calls):
         )
         metrics = Metrics("test", "0")
         self.keepers = Keepers(lambda backend: Keeper(backend, host, store, resync=3600.0, metrics=metrics.loop))
+        self.leftovers = Leftovers(store, host)  # not started: it is the tests' to do
         volumes = Volumes(store, self.host, default="", shared=lambda _: self.shared, now=self._clock)
         holders = Holders(store, self.host, self.boot, now=self._clock)
         self.doubts = Doubts(

@@ -42,6 +42,7 @@ class Agent:
         from volplugin.leasing.guarding import Guarding
         from volplugin.leasing.renewals import Renewals
         from volplugin.leasing.table import Leasing, Terms
+        from volplugin.leftovers import Leftovers
         from volplugin.sweeper import Sweeper
         from volplugin.volumes import Volumes
 
@@ -63,6 +64,7 @@ class Agent:
         grants = Grants(self.host.name, leasing, self.renewals, self._target, _servers)
         self.holders = Holders(self.store, self.host.name, self.host.boot, now=time.time, granting=grants)
         self.sweeper = Sweeper(self.store, self.host.name, config.volplugin.trash_for, now=time.time)
+        self.leftovers = Leftovers(self.store, self.host)
         docker, driver = Docker(config.volplugin.docker), Path(config.volplugin.socket).stem  # PROTOCOL rule 1
         self.doubts = Doubts(
             self.store,
@@ -86,6 +88,7 @@ class Agent:
         self.renewals.start()
         self.admin.start()
         self.sweeper.start()
+        self.leftovers.start()
         keep_trying(self.store, self.host.name, "volplugin", version(), self._stopping)
         self.doubts.start()
 
@@ -95,6 +98,7 @@ class Agent:
         self.holders.stop()
         self.renewals.stop()
         self.sweeper.stop()
+        self.leftovers.stop()
         self.doubts.stop()
         self.keepers.stop()
         self.admin.stop()

@@ -18,6 +18,7 @@ from records.snapshot import Records
 from records.store import Store
 from volplugin import mountinfo
 from volplugin.disposal import Disposal
+from volplugin.former import Former
 from volplugin.leasing.table import Terms
 from volplugin.mountinfo import Mounted
 from volplugin.plan import binds as plan_binds
@@ -32,7 +33,7 @@ from volplugin.system.chores import Chores
 from volplugin.system.clearing import Clearing
 from volplugin.system.look import look
 from volplugin.system.rights import Rights
-from volplugin.system.shares import UNMOUNT_WITHIN, Mounts, Shares
+from volplugin.system.shares import Mounts, Shares
 from volplugin.system.worker import HungError, StaleError, Worker, WorkerError
 
 LOOK, LOOK_HUNG = 10.0, 2.0  # seconds between looks at a backend that answers, and at one that does not
@@ -86,6 +87,7 @@ class Keeper:
         self.used: Mapping[VolumeId, int] = {}  # bytes of their sizes, of volumes that are mounted here
         self._records = store.snapshot
         self.size: Mapping[str, int] | None = None  # bytes, of the share when it was looked at last
+        self._former = Former(self.directory, host.worker(backend.name), host.mounts, self._is_back)
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look_on, name=f"watch {backend.name}", daemon=True)
 
@@ -109,16 +111,12 @@ class Keeper:
         self.disposal.poke(volumes)
 
     def retire(self) -> None:
-        """End, of a backend that is no more: nothing uses its share, which is unmounted; nobody waits for that."""
-        threading.Thread(target=self._retire, name=f"retire {self.backend.name}", daemon=True).start()
+        """End, of a backend that is no more: what is left of it is taken away; nobody waits for that."""
+        self._former.start(after=self._end)
 
-    def _retire(self) -> None:
-        try:  # before the loop ends: a worker goes with the thread that started it (PR_SET_PDEATHSIG, prctl(2))
-            self.worker.retry("unmount", UNMOUNT_WITHIN, target=str(self.shares.target), detach=True)
-            self.directory.rmdir()
-        except OSError as error:
-            log.warning("share of a former backend stays", backend=self.backend.name, reason=str(error))
+    def _end(self) -> None:
         self.stop()
+        self.loop.stop()  # a pass that runs may still mount or unmount
 
     @property
     def problem(self) -> str | None:
@@ -130,6 +128,9 @@ class Keeper:
         """Return where a volume is mounted by the table of mounts; empty where it is not."""
         target = str(self.binds.at(volume))
         return target if mountinfo.at(target, table) is not None else ""
+
+    def _is_back(self) -> bool:
+        return self._records().backends.one(name=self.backend.name) is not None
 
     def _mounted(self, volume: VolumeId) -> Path | None:
         return self.binds.at(volume) if self.binds.read([volume]) else None

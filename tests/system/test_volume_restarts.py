@@ -11,7 +11,7 @@ from lab.command import wait_for
 from lab.host import Host
 from lab.image import IMAGE
 from lab.lab import Lab, leftovers
-from lab.traces import volume_mounts
+from lab.traces import VOLUMES, volume_mounts
 from tests.system.restarting import STARTS, count, end, live_restore, restart
 from tests.system.steps import SLEEP, inspect
 
@@ -132,3 +132,23 @@ def test_after_a_power_cut_containers_come_up_with_their_volumes_and_nothing_els
     host.docker("start", "b1")
     assert uses(host, "b1")
     assert "local" != inspect(host, "b1", "(index .Mounts 0).Driver")
+
+
+def test_what_is_left_of_a_backend_that_was_removed_while_volplugin_was_away_is_taken_away(host: Host) -> None:
+    host.exec("mkdir", "-p", f"{DISK}2")
+    host.moorage("backend", "add", "disk2", "--kind", "local", "--source", f"{DISK}2")
+    host.docker("volume", "create", "-d", "moorage-vol", "-o", "backend=disk2", "-o", "retain=keep", "other")
+    host.docker("run", "--rm", "--network", "none", "-v", "other:/data", IMAGE, "touch", "/data/kept")
+    host.docker("volume", "rm", "other")
+    place = host.path(f"{VOLUMES}/disk2")
+    wait_for("its record to go", lambda: 1 == count(host, "Volume"), MANY)
+    end(host, "moorage-volplugin", signal.SIGKILL)
+    host.moorage("backend", "rm", "disk2")
+
+    assert (place / "share").exists()
+
+    host.start_volplugin()
+
+    wait_for("its share to go", lambda: not place.exists(), MANY)
+    assert "" == host.exec("grep", "disk2", "/proc/self/mountinfo", check=False)
+    assert 1 == len(list(host.path(f"{DISK}2").glob("default/other-*/kept")))

@@ -50,7 +50,7 @@ class Binds:
         share, found = self._shares.among(table), {}
         for there in table:
             target = Path(there.target)
-            volume = _id(target.name) if target.parent == self._directory else None
+            volume = volume_of(target.name) if target.parent == self._directory else None
             if volume is not None and (keys is None or volume in keys):
                 bound = share is not None and there.device == share.device  # the share may be on a loop device itself
                 imaged = there.device.startswith(loops.MAJOR) and not bound
@@ -118,7 +118,8 @@ def _image_path(there: Mounted, share: Mounted | None) -> str | None:
     return str(file.parent.relative_to(share.target))
 
 
-def _id(name: str) -> VolumeId | None:
+def volume_of(name: str) -> VolumeId | None:
+    """Return the volume whose mount point is called so, or None where it is no volume's."""
     try:
         return VolumeId(uuid.UUID(name))
     except ValueError:
