@@ -8,7 +8,7 @@ import sys
 
 from controller.agent import Controller
 from controller.framework import Name
-from daemonkit import config as configuration
+from daemonkit import settings
 from daemonkit.metrics import Metrics
 from records.memory import MemoryStore
 from records.model import GATEWAY_MAC, Endpoint, Vrf
@@ -19,11 +19,11 @@ from tests.switch import Switch, eventually
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 
-def config(one: Switch, framework: Name = "os_ken", resync: float = 30.0) -> configuration.Config:
-    return configuration.Config(
-        host=configuration.Host(name=host.NAME),
-        openvswitch=configuration.OpenVSwitch(rundir=str(one.directory)),
-        controller=configuration.Controller(framework=framework, resync=resync),
+def config(one: Switch, framework: Name = "os_ken", resync: float = 30.0) -> settings.Config:
+    return settings.Config(
+        host=settings.Host(name=host.NAME),
+        openvswitch=settings.OpenVSwitch(rundir=str(one.directory)),
+        controller=settings.Controller(framework=framework, resync=resync),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from controller import status
 from controller.agent import Controller
 from controller.status import Figures
-from daemonkit import config as configuration
+from daemonkit import settings
 from daemonkit.metrics import Metrics
 from records.errors import Unavailable
 from records.memory import MemoryStore
@@ -37,11 +37,11 @@ def server() -> Iterator[OpenFlowServer]:
         one.close()
 
 
-def config(server: OpenFlowServer) -> configuration.Config:
-    return configuration.Config(
-        host=configuration.Host(name=host.NAME),
-        openvswitch=configuration.OpenVSwitch(rundir=str(server.path.parent)),
-        controller=configuration.Controller(resync=3600),
+def config(server: OpenFlowServer) -> settings.Config:
+    return settings.Config(
+        host=settings.Host(name=host.NAME),
+        openvswitch=settings.OpenVSwitch(rundir=str(server.path.parent)),
+        controller=settings.Controller(resync=3600),
     )
 
 
@@ -176,9 +176,7 @@ def test_the_status_tells_what_is_and_what_is_not(controller: Controller, store:
 
 def test_the_status_of_a_controller_without_switch_and_host_tells_why() -> None:
     alone = Controller(
-        configuration.Config(
-            host=configuration.Host(name="x"), openvswitch=configuration.OpenVSwitch(rundir="/nowhere")
-        ),
+        settings.Config(host=settings.Host(name="x"), openvswitch=settings.OpenVSwitch(rundir="/nowhere")),
         MemoryStore(),
         Metrics("test", "0"),
     )
