@@ -28,6 +28,30 @@ for _ in range(300):
     os.chdir("d")
 """
 
+VARIED = r"""
+import os, sys
+os.chdir(sys.argv[1])
+with open("sparse", "wb") as file:
+    file.write(b"head")
+    file.truncate(2**26)
+os.chown("sparse", 7, 8)
+os.chmod("sparse", 0o4640)
+os.setxattr("sparse", "user.kept", b"yes")
+os.symlink("nowhere", "link")
+os.link("sparse", "again")
+os.utime("sparse", ns=(1, 2))
+"""
+TOLD = r"""
+import os, sys
+os.chdir(sys.argv[1])
+for name in [".", *sorted(os.listdir())]:
+    s = os.lstat(name)
+    kept = [(key, os.getxattr(name, key)) for key in os.listxattr(name, follow_symlinks=False) if key[:5] == "user."]
+    told = [s.st_uid, s.st_gid, oct(s.st_mode)[2:], s.st_nlink, s.st_mtime_ns]
+    holes = ["holes", s.st_size] if s.st_blocks * 512 < s.st_size and name == "sparse" else []
+    print(name, *told, kept, *holes)
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Place:
@@ -91,6 +115,33 @@ class BackendSuite:
 
         assert "kept\n" == place.run("cat", f"{place.plugin.mount('data', 2)}/file")
         place.plugin.unmount("data", 2)
+
+    def test_what_comes_back_is_as_it_was_with_owners_permissions_attributes_and_holes(self, place: Place) -> None:
+        made = place.create("data", uid="1000", gid="1001", mode="2750")
+        there = place.plugin.mount("data", 1)
+        place.run("python3", "-c", VARIED, there)
+        before = place.run("python3", "-c", TOLD, there)
+        place.plugin.unmount("data", 1)
+        place.plugin.remove("data")
+        place.done(made)
+
+        place.done(changes.restore(place.plugin.store, "data", place.plugin.host))
+
+        there = place.plugin.mount("data", 2)
+        assert before == place.run("python3", "-c", TOLD, there)
+        assert all(one in before for one in ("1000 1001 42750", "7 8 104640", "user.kept", "holes")), before
+        place.plugin.unmount("data", 2)
+
+    def test_a_container_that_is_not_root_writes_to_a_volume_of_its_own(self, place: Place) -> None:
+        place.create("data", uid="1000")
+        there = place.plugin.mount("data", 1)
+
+        assert "755" == place.run("stat", "-c", "%a", there).strip()
+        user = ("setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups")
+        place.run("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", there, *user, "touch", "file")
+
+        assert "1000" == place.run("stat", "-c", "%u", f"{there}/file").strip()
+        place.plugin.unmount("data", 1)
 
     @pytest.mark.parametrize("mode", [None, "image"])
     def test_deleted_data_is_gone_whatever_was_in_it(self, place: Place, mode: str | None) -> None:

@@ -222,8 +222,8 @@ class RealMachine:
         return mountinfo.mounts(Path(f"/proc/{self.init}/mountinfo"))
 
     def worker(self, backend: str, life: Life) -> Worker:
-        inside = ("nsenter", f"--mount=/proc/{self.init}/ns/mnt", "env", f"PYTHONPATH={CHECKOUT}")
-        return _NamespaceWorker(backend, (*inside, sys.executable, "-m", "volplugin.worker"), life)
+        command = self.inside("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "volplugin.worker")
+        return _NamespaceWorker(backend, command, life)
 
     def source(self, name: str) -> str:
         (self._place / name).mkdir()
@@ -232,10 +232,13 @@ class RealMachine:
     def look(self, path: str) -> bool:
         return self.run("test", "-d", path, check=False) == ""
 
+    def inside(self, *argv: str) -> tuple[str, ...]:
+        """Return the command that runs a program there."""
+        return ("nsenter", f"--mount=/proc/{self.init}/ns/mnt", *argv)
+
     def run(self, *argv: str, check: bool = True) -> str:
         """Run a program there; return what it printed, or with its errors where it failed and `check` is false."""
-        inside = ["nsenter", f"--mount=/proc/{self.init}/ns/mnt", *argv]
-        done = subprocess.run(inside, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.inside(*argv), capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, f"{argv}: {done.stderr}"
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"
 

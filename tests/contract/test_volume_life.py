@@ -57,6 +57,23 @@ def test_a_deletion_that_takes_its_time_holds_nothing_up() -> None:
         until(lambda: all({} == keeper.disposal.deleted for keeper in host.keepers))
 
 
+def test_why_a_volume_cannot_be_deleted_stands_in_the_records_until_it_can() -> None:
+    machine = SlowDeletions()
+    with volume_plugin(machine=machine) as host:
+        host.create("data", retain="delete")
+        machine.broken["delete"] = "a file is immutable"
+        machine.may_end.set()
+        host.remove("data")
+        until(lambda: ["a file is immutable"] == [volume.problem for volume in host.records.volumes])
+
+        machine.may_end.clear()
+        machine.broken.clear()
+        until(lambda: [None] == [volume.problem for volume in host.records.volumes], within=15)
+
+        machine.may_end.set()
+        until(lambda: [] == list(host.records.volumes))
+
+
 def test_several_deletions_go_on_side_by_side() -> None:
     machine = SlowDeletions()
     with volume_plugin(machine=machine) as host:

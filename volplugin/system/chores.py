@@ -67,10 +67,17 @@ class Chores:
                 if isinstance(error, StaleError):
                     self._shares.bury()
                 failed[key] = str(error)
-                self._tell(volume, error)
+                self.tell(volume, error)
             finally:
                 self._at = None
         return failed
+
+    def tell(self, volume: Volume, error: OSError | RecordsError) -> None:
+        """Let the records say why, for who waits on any host; a backend that is away is no news of the volume."""
+        if isinstance(error, HungError | StaleError | RecordsError) or volume.problem == str(error):
+            return
+        with contextlib.suppress(RecordsError):  # said at the next attempt
+            self._store.commit([Update(volume, dataclasses.replace(volume, problem=str(error)))])
 
     def _do(self, volume: Volume) -> Outcome:
         backend, mark = definition(self._backend), str(volume.id)
@@ -93,13 +100,6 @@ class Chores:
             case Step.CONDEMN | Step.DELETE:
                 pass
         return DONE
-
-    def _tell(self, volume: Volume, error: OSError | RecordsError) -> None:
-        """Let the records say why, for who waits on any host; a backend that is away is no news of the volume."""
-        if isinstance(error, HungError | StaleError | RecordsError) or volume.problem == str(error):
-            return
-        with contextlib.suppress(RecordsError):  # said at the next attempt
-            self._store.commit([Update(volume, dataclasses.replace(volume, problem=str(error)))])
 
     def _call(self, verb: str, **arguments: Any) -> Any:
         return self._worker.call(verb, WITHIN, share=self._shares.needed(), **arguments)

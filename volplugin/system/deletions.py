@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping
 
@@ -11,6 +12,7 @@ from daemonkit.diff import Diff
 from records.errors import Conflict, RecordsError
 from records.model import Backend, Volume, VolumeId
 from records.store import Store
+from records.writes import Update
 from volplugin.plan.chores import done, trash_path
 from volplugin.plan.needs import definition
 from volplugin.system.chores import Chores
@@ -77,17 +79,23 @@ class Deletions:
             raise WorkerError(problem)
         if self._chores.at == volume.id:
             raise WorkerError("something else is done with it at this moment")
-        result = self._worker.retry(
-            "delete",
-            SLICE_WITHIN,
-            backend=definition(self._backend),
-            share=self._shares.needed(),
-            paths=[trash_path(volume), volume.path],  # of one that was never made, the latter
-            volume=str(volume.id),
-            seconds=SLICE,
-        )
+        try:
+            result = self._worker.retry(
+                "delete",
+                SLICE_WITHIN,
+                backend=definition(self._backend),
+                share=self._shares.needed(),
+                paths=[trash_path(volume), volume.path],  # of one that was never made, the latter
+                volume=str(volume.id),
+                seconds=SLICE,
+            )
+        except WorkerError as error:
+            self._chores.tell(volume, error)
+            raise
         self.deleted[volume.id] = self.deleted.get(volume.id, 0) + result["entries"]
         self._tell(volume)
+        if volume.problem is not None and not result["done"]:
+            self._store.commit([Update(volume, dataclasses.replace(volume, problem=None))])
         return bool(result["done"])
 
     def _tell(self, volume: Volume) -> None:

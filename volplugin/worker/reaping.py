@@ -1,4 +1,4 @@
-"""Deleting trees of any size and depth, in slices of time; never through a link, never out of the tree."""
+"""Deleting trees of any size and depth, in slices of time; never through a link or a mount, never out of the tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from volplugin import btrfs
+from volplugin import btrfs, mountinfo
 from volplugin.backends.kind import BackendError, reason
 
 BATCH = 1000  # names read at once: a directory of millions is not held in memory
@@ -21,15 +21,16 @@ def reap(top: Path, until: float = math.inf) -> tuple[bool, int]:
     """Delete a tree, for as long as `until` in monotonic seconds; return whether it is gone, and how much was deleted.
 
     Raises:
-        BackendError: something in it cannot be deleted.
+        BackendError: something in it cannot be deleted, or is mounted there.
 
     """
     if not top.is_dir() or top.is_symlink():
         top.unlink()
         return True, 1
+    _refuse_mounts(top)
     parent = os.open(top.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        tree = _Tree(parent, top.name, until)
+        tree = _Tree(parent, top, until)
         return tree.remove(parent, top.name, 0), tree.deleted
     finally:
         os.close(parent)
@@ -38,10 +39,10 @@ def reap(top: Path, until: float = math.inf) -> tuple[bool, int]:
 class _Tree:
     """One tree while it is deleted."""
 
-    def __init__(self, parent: int, name: str, until: float) -> None:
+    def __init__(self, parent: int, top: Path, until: float) -> None:
         self.deleted = 0
         self._parent = parent
-        self._name = name
+        self._top = top
         self._until = until
 
     def remove(self, parent: int, name: str, depth: int) -> bool:
@@ -51,6 +52,10 @@ class _Tree:
             return True
         directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
+            if (
+                os.fstat(directory).st_dev != os.fstat(parent).st_dev
+            ):  # NFS mounts exports within exports as they are met
+                _refuse_mounts(self._top)
             while names := _some(directory):
                 for inner, is_directory in names:
                     if not self._remove_one(directory, inner, depth, is_directory=is_directory):
@@ -72,7 +77,7 @@ class _Tree:
         """Move a directory to the top of the tree, where it is met again; False where that cannot be."""
         inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
         try:
-            os.rename(name, f"{self._name}/.deep-{inode}", src_dir_fd=directory, dst_dir_fd=self._parent)
+            os.rename(name, f"{self._top.name}/.deep-{inode}", src_dir_fd=directory, dst_dir_fd=self._parent)
         except OSError:  # another file system's, or a subvolume's: it is deleted where it is
             return False
         return True
@@ -89,6 +94,16 @@ class _Tree:
             raise BackendError(f"{ascii(name)[1:-1]} cannot be deleted: {reason(error)}{advice}") from error
         self.deleted += 1
         return True
+
+
+def _refuse_mounts(top: Path) -> None:
+    """Raise BackendError where something is mounted in a tree: it is somebody else's."""
+    at = os.path.realpath(top)
+    for there in mountinfo.mounts():
+        if there.target == at or there.target.startswith(f"{at}/"):
+            raise BackendError(
+                f"{there.target} is a mount point, of {there.type}: unmount it, and the volume is deleted"
+            )
 
 
 def _some(directory: int) -> list[tuple[str, bool]]:
