@@ -50,10 +50,13 @@ def _seeing(there: Mounted, proc: Path) -> Mapping[str, list[int]]:
 
 
 def _sees(table: list[Mounted], there: Mounted) -> bool:
-    below = there.root.rstrip("/") + "/"
+    at = _directory(there)
     return any(
-        mount.device == there.device
-        and (mount.root == there.root or mount.root.startswith(below))
-        and not mount.target.endswith(there.target)
+        mount.device == there.device and _directory(mount).startswith(at) and not mount.target.endswith(there.target)
         for mount in table
     )
+
+
+def _directory(mount: Mounted) -> str:
+    """Return which directory of its file system is seen, in a form that is the same for NFS (`mountinfo.below`)."""
+    return f"{mount.source.rstrip('/')}/{mount.root.strip('/')}".rstrip("/") + "/"

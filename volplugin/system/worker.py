@@ -141,6 +141,9 @@ class Worker:
         return answer.get("result")
 
     def _exchange(self, call: bytes, until: float) -> dict[str, Any]:
+        if self._process is not None and self._process.poll() is not None:  # killed when it had nothing to do
+            log.warning("worker had ended", backend=self._backend, status=self._process.returncode)
+            self._abandon()
         if self._process is None:
             until += self._start()
         answer = self._asked(call, until)

@@ -1,5 +1,6 @@
 """In how many containers a volume is, by a /proc made of files."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ class Proc:
         self.place = place
         self.add("self", "host")
 
-    def add(self, process: str, namespace: str, *mounts: str) -> None:
+    def add(self, process: str, namespace: str, *mounts: str, source: str = "srv:/export") -> None:
         (self.place / process / "ns").mkdir(parents=True)
         (self.place / process / "ns" / "mnt").symlink_to(f"mnt:[{namespace}]")
-        lines = ["1 0 8:1 / / rw - ext4 /dev/sda1 rw", *(f"2 1 {mount} rw - nfs4 srv:/export rw" for mount in mounts)]
+        lines = ["1 0 8:1 / / rw - ext4 /dev/sda1 rw", *(f"2 1 {mount} rw - nfs4 {source} rw" for mount in mounts)]
         (self.place / process / "mountinfo").write_text("\n".join(lines) + "\n")
 
     @property
@@ -71,3 +72,13 @@ def test_a_process_that_ends_meanwhile_hides_no_other(proc: Proc) -> None:
     (proc.place / "version").write_text("no process")
 
     assert 1 == proc.seen
+
+
+def test_of_volumes_whose_directory_the_kernel_shows_as_a_source_only_the_right_one_counts(tmp_path: Path) -> None:
+    proc = Proc(tmp_path)
+    for number, path in enumerate(("default/data-1", "default/data-1/below", "default/data-11", "default/other")):
+        proc.add(str(10 + number), path, "0:57 / /data", source=f"srv:/export/{path}")
+    bound = dataclasses.replace(VOLUME, root="/", source="srv:/export/default/data-1")
+
+    assert 2 == seen(bound, tmp_path)
+    assert 2 == seen(VOLUME, tmp_path)  # as it is expected where it is not bound

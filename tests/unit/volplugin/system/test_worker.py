@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,13 +103,30 @@ def test_an_answer_that_it_cannot_be_done_is_an_answer_too(worker: Worker, tmp_p
     assert worker.problem is None
 
 
-def test_one_that_was_killed_is_told_and_the_next_call_has_a_new_one(worker: Worker, tmp_path: Path) -> None:
+def test_that_one_was_killed_which_had_nothing_to_do_is_unnoticed_by_the_next_call(
+    worker: Worker, tmp_path: Path
+) -> None:
     worker.call("alive", 20, target=str(tmp_path))
-    os.kill(pid(worker), signal.SIGKILL)
+    killed = pid(worker)
+    os.kill(killed, signal.SIGKILL)
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
+
+    worker.call("alive", 20, target=str(tmp_path))
+
+    assert killed != pid(worker)
+
+
+def test_one_that_is_killed_at_work_is_told_and_the_next_call_has_a_new_one(worker: Worker, tmp_path: Path) -> None:
+    worker.call("alive", 20, target=str(tmp_path))
+    killed = pid(worker)
+    os.kill(killed, signal.SIGSTOP)
+    timer = threading.Timer(0.2, os.kill, (killed, signal.SIGKILL))
+    timer.start()
 
     with pytest.raises(WorkerError, match="the worker of backend disk ended"):
         worker.call("alive", 20, target=str(tmp_path))
     worker.call("alive", 20, target=str(tmp_path))
+    timer.join()
 
 
 def test_a_call_that_waits_for_another_one_waits_no_longer_than_it_may(worker: Worker, tmp_path: Path) -> None:
