@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from records.model import Backend, BackendId
-from records.writes import Insert
-from tests.backend_suite import WITHIN, BackendSuite, Place
+from tests.backend_suite import WITHIN, BackendSuite, Place, define, emptied
 from tests.filesystems import mounted
 from tests.volume_machine import RealMachine, real_machine
 from tests.volume_plugin import VolumePlugin, volume_plugin
@@ -33,11 +30,6 @@ def plugin(machine: RealMachine) -> Iterator[VolumePlugin]:
         yield made
 
 
-def define(plugin: VolumePlugin, name: str, source: Path) -> None:
-    made = Backend(id=BackendId(uuid.uuid4()), name=name, kind="local", source=str(source))
-    plugin.store.commit([Insert(made)])
-
-
 @pytest.fixture(scope="module", params=["btrfs", "ext4", "xfs"])
 def disk(
     request: pytest.FixtureRequest, machine: RealMachine, tmp_path_factory: pytest.TempPathFactory
@@ -51,22 +43,12 @@ def disk(
 
 @pytest.fixture
 def place(machine: RealMachine, plugin: VolumePlugin, disk: Path) -> Iterator[Place]:
-    define(plugin, disk.name, disk)
+    define(plugin, disk.name, str(disk))
     yield Place(plugin, disk.name, machine.run, SIZED[disk.name], WHY.get(disk.name, ""))
     emptied(plugin)
     plugin.stop()
     machine.run("umount", "-l", str(machine.directory / disk.name / "share"), check=False)
     machine.run("find", str(disk), "-mindepth", "1", "!", "-name", "lost+found", "-delete", check=False)
-
-
-def emptied(plugin: VolumePlugin) -> None:
-    """Delete all volumes."""
-    for volume in plugin.records.volumes:
-        if str(volume.retain) != "keep":
-            changes.delete_now(
-                plugin.store, str(volume.id) if volume.removed else volume.name, plugin.host, lambda: 5.0
-            )
-    until(lambda: all(str(volume.retain) == "keep" for volume in plugin.records.volumes), within=WITHIN)
 
 
 class TestLocalBackends(BackendSuite):
@@ -93,7 +75,7 @@ def test_a_btrfs_without_quotas_says_how_to_have_them(
     machine: RealMachine, plugin: VolumePlugin, tmp_path: Path
 ) -> None:
     with mounted(machine, "btrfs", tmp_path / "plain") as at:
-        define(plugin, "plain", at)
+        define(plugin, "plain", str(at))
 
         told = plugin.refused("VolumeDriver.Create", {"Name": "data", "Opts": {"size": "20M"}})
 
@@ -117,7 +99,7 @@ def test_a_disk_that_ails_fails_the_create_with_the_reason_and_keeps_nothing(
     at = tmp_path / "ill"
     at.mkdir()
     machine.run("sh", "-c", ail.format(at=at))
-    define(plugin, "ill", at)
+    define(plugin, "ill", str(at))
 
     assert told in plugin.refused("VolumeDriver.Create", {"Name": "data", "Opts": {}})
 
@@ -130,7 +112,7 @@ def test_a_disk_that_ails_fails_the_create_with_the_reason_and_keeps_nothing(
 def test_a_disk_where_root_may_not_write_says_so(machine: RealMachine, plugin: VolumePlugin, tmp_path: Path) -> None:
     with mounted(machine, "ext4", tmp_path / "fixed") as at:
         machine.run("chattr", "+i", str(at))
-        define(plugin, "fixed", at)
+        define(plugin, "fixed", str(at))
 
         told = plugin.refused("VolumeDriver.Create", {"Name": "data", "Opts": {}})
 
