@@ -86,6 +86,8 @@ class Doubts:
             if not self._began:
                 if count := decide(self._store, lambda records: uses.void(records, host, boot)):
                     log.info("uses of an earlier boot removed", count=count)
+                # What we answered last may have reached nobody: no container has come of it, and no Unmount will.
+                decide(self._store, lambda records: uses.doubt(records, host, boot))
                 self._ran = {holder.id for holder in uses.held(self._store.snapshot(), host, boot)}
                 self._began = True
             if (dockerds := self._dockerds) != self._written:
