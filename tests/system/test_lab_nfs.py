@@ -19,7 +19,7 @@ DIRECTORY = "/run/share"
 @pytest.fixture(scope="module")
 def storage(machine: None) -> Iterator[Lab]:
     """A server and two clients."""
-    with Lab(f"nfs-{os.getpid()}", hosts=0) as lab:
+    with Lab(f"share-{os.getpid()}", hosts=0) as lab:
         lab.add(Node, "nfs1")
         for name in ("c1", "c2"):
             install(lab.add(Node, name))
