@@ -32,6 +32,6 @@ def test_the_examples_work_as_they_stand(host: Host) -> None:
     assert " 0% packet loss" in said["docker run --rm --network web busybox ping -c 3 zoo1"]
     assert "80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.1:9000\n" in said["moorage port web1"]
     assert "0.0.0.0:8080\n127.0.0.1:9000\n" == said["moorage port web1 80"]
-    assert "FAIL" not in said["moorage backend test --kind local --source /var/lib/moorage/disk"]
+    assert "FAIL" not in said["moorage backend test --kind local --source /var/lib/moorage/ssd"]
     assert "kept\n" == said["docker run --rm -v db:/data busybox cat /data/file"]
     nothing_left(host)
