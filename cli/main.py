@@ -12,10 +12,10 @@ import click
 from cli.backend import backend
 from cli.port import port
 from cli.sticky import sticky
+from cli.store import config_option, configured
 from cli.trace import trace
 from cli.volume import volume
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
+from daemonkit.config import Config
 from daemonkit.version import version
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml.")
+@config_option
 def status(path: Path | None, *, as_json: bool) -> None:
     """Show hosts, networks, endpoints, backends of volumes, the daemons of this host and the database.
 
@@ -46,11 +46,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
     """  # noqa: D301  # \b is click's mark
     from cli import render
 
-    try:
-        config = load(path)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    logs.configure("error", "auto", "moorage")  # what goes wrong is in what we print
+    config = configured(path)
     found = look(config)
     if as_json:
         click.echo(render.as_json(found))

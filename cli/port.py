@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
+from cli.store import config_option, configured
+from daemonkit.config import Config
 
 if TYPE_CHECKING:
     from cli.ports import Known, PublishedPort
@@ -34,7 +34,7 @@ class Unreachable(click.ClickException):
 @click.argument("container", required=False)
 @click.argument("port", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml.")
+@config_option
 def port(container: str | None, port: str | None, path: Path | None, *, as_json: bool) -> None:
     """Show the published ports of this host's containers, as `docker port` cannot for networks of a plugin.
 
@@ -49,11 +49,7 @@ def port(container: str | None, port: str | None, path: Path | None, *, as_json:
     """  # noqa: D301  # \b is click's mark
     from cli import ports
 
-    try:
-        config = load(path)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    logs.configure("error", "auto", "moorage")  # what goes wrong is in what we print
+    config = configured(path)
     known, away = _containers(config)
     if container is not None and away is not None:
         raise Unreachable(f"Docker does not say which container is {container}: {away}")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemonkit import log as logs
-from daemonkit.config import Config, ConfigError, load
+from cli.store import config_option, configured
+from daemonkit.config import Config
 
 if TYPE_CHECKING:
     from cli.tracing.story import Story
@@ -38,7 +38,7 @@ class CannotSay(click.ClickException):
 @click.option("-6", "six", is_flag=True, help="Over IPv6, where names have addresses of both families.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the flow or rule behind each step.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration; /etc/moorage/moorage.toml.")
+@config_option
 def trace(  # noqa: PLR0917  # click gives all by name
     src: str,
     dst: str,
@@ -64,12 +64,8 @@ def trace(  # noqa: PLR0917  # click gives all by name
     """  # noqa: D301  # \b is click's mark
     from cli.tracing import story
 
-    try:
-        config = load(path)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    config = configured(path)
     asked = Asked(src, dst, _protocol(proto, port), port, network, six)
-    logs.configure("error", "auto", "moorage")  # what goes wrong is in what we print
     told = follow(config, asked)
     if as_json:
         click.echo(story.as_json(told))
